@@ -1,0 +1,32 @@
+# Each target installs what it needs into .venv, from pinned constraints, and only once.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint clean
+
+demo: .venv/demo-installed
+	$(BIN)/unhear protect src/unhear/assets/demo.wav --output demo-out/protected.wav \
+		--transcribe --report demo-out --force
+
+test: .venv/dev-installed
+	$(BIN)/python -m pytest
+
+lint: .venv/dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo-installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[transcribe]'
+	touch $@
+
+.venv/dev-installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[dev]'
+	touch $@ .venv/demo-installed
+
+clean:
+	rm -rf .venv demo-out

@@ -1,0 +1,5 @@
+"""``python -m unhear``."""
+
+from unhear.cli import main
+
+main()

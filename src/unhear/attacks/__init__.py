@@ -1,0 +1,34 @@
+"""The attacks that there are, by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from unhear.attacks.base import Attack
+from unhear.attacks.fgsm import FGSM
+from unhear.attacks.opt import OPT
+from unhear.attacks.pgd import PGD
+from unhear.errors import InputError
+
+ATTACKS: dict[str, type[Attack]] = {attack.name: attack for attack in (FGSM, PGD, OPT)}
+
+
+def make_attack(name: str, settings: dict[str, Any]) -> Attack:
+    """The attack called ``name`` with the given fields; the others keep their defaults.
+
+    Raises InputError for an unknown attack, a field that it does not have, or a bad value.
+    """
+    if name not in ATTACKS:
+        near = get_close_matches(name.lower(), ATTACKS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(ATTACKS)}"
+        raise InputError(f"there is no attack called {name!r}: {hint}")
+    known = [field.name for field in fields(ATTACKS[name])]  # type: ignore[arg-type]
+    for setting in settings:
+        if setting not in known:
+            flags = ", ".join(f"--{field.replace('_', '-')}" for field in known) or "no setting"
+            raise InputError(
+                f"--{setting.replace('_', '-')} does not belong to {name}, which has {flags}"
+            )
+    return ATTACKS[name](**settings)

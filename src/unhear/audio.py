@@ -1,0 +1,261 @@
+"""Audio files in and out: the only place that reads or writes them.
+
+Samples are float64 in [-1, 1], shape (channels, time): wide enough to return every 16-, 24-
+and 32-bit sample unchanged. Knows no enhancer and no attack.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import struct
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from unhear.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from jaxtyping import Float
+
+PCM16_STEP = 2.0**-15
+LOSSLESS = {".wav": "WAV", ".flac": "FLAC"}
+LOSSY = (".mp3", ".ogg", ".opus", ".m4a", ".aac")
+READABLE = (*LOSSLESS, ".ogg", ".mp3")
+KEPT_SUBTYPES = {"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
+UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000)  # left in RIFF headers by ffmpeg and SoX when piped
+UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's word for the length of a piped FLAC file
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Samples with what is needed to write them back as they came."""
+
+    samples: Float[np.ndarray, "channels time"]
+    sample_rate: int  # Hz
+    subtype: str = "PCM_16"  # libsndfile's name of the sample format
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return self.samples.shape[1] / self.sample_rate
+
+    def with_samples(self, samples: Float[np.ndarray, "channels time"]) -> Recording:
+        """The same recording with other samples."""
+        return replace(self, samples=samples)
+
+
+def read(path: Path) -> Recording:
+    """Read a WAV, FLAC, OGG or MP3 file at its own rate, all channels.
+
+    Raises InputError when the file is missing, a folder, empty, not audio, cut short, without
+    a single sample, or holds NaN or infinity.
+    """
+    _check_is_file(path)
+    source = _whole_riff(path)
+    try:
+        with soundfile.SoundFile(source) as file:
+            expected, rate, subtype = file.frames, file.samplerate, file.subtype
+            if expected == UNKNOWN_FRAMES:
+                raise InputError(
+                    f"{path} does not say how long it is, as it was piped: convert it to WAV"
+                )
+            samples = file.read(dtype="float64", always_2d=True).T
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"{path} cannot be read as audio ({error.error_string.rstrip('.')}): "
+            f"give a {_listed(READABLE)} file"
+        ) from error
+    if samples.shape[1] < expected and subtype not in {"MPEG_LAYER_III", "VORBIS"}:
+        raise InputError(_cut_short(path))
+    return Recording(_checked(samples, path), rate, _kept(subtype))
+
+
+def _kept(subtype: str) -> str:
+    """16 bits for what was 8-bit or lossy; otherwise the format that the file came in."""
+    return subtype if subtype in KEPT_SUBTYPES else "PCM_16"
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the audio files in it")
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the name")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: check its permissions")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes): record or copy it again")
+
+
+def _whole_riff(path: Path) -> Path | io.BytesIO:
+    """What to read: the file, or its content with the size that its writer never filled in.
+
+    Refuses a truncated WAV file, for libsndfile silently returns what is left of it.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return path
+        promised = 8 + int.from_bytes(head[4:8], "little")
+        while len(chunk := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", chunk)
+            begin = file.tell()
+            if name == b"data" and length == 0 and promised <= begin < size:
+                return _with_size(path, begin)
+            if name == b"data":
+                if length not in UNKNOWN_SIZES and begin + length > size:
+                    raise InputError(_cut_short(path))
+                return path
+            file.seek(length + length % 2, os.SEEK_CUR)
+    raise InputError(_cut_short(path))
+
+
+def _with_size(path: Path, begin: int) -> io.BytesIO:
+    content = bytearray(path.read_bytes())
+    content[begin - 4 : begin] = struct.pack("<I", min(len(content) - begin, 0xFFFFFFFF))
+    return io.BytesIO(content)
+
+
+def _cut_short(path: Path) -> str:
+    return f"{path} is cut short (its header promises more audio than it holds): copy it again"
+
+
+def _checked(samples: np.ndarray, path: Path) -> Float[np.ndarray, "channels time"]:
+    if samples.shape[1] == 0:
+        raise InputError(f"{path} holds no samples: record it again")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        channel, first = np.argwhere(~finite)[0]
+        raise InputError(
+            f"{path} holds {np.count_nonzero(~finite)} samples that are not numbers "
+            f"(the first at sample {first}, channel {channel + 1}): repair or export it again"
+        )
+    return samples
+
+
+def check_writable(path: Path, recording_subtype: str, *, force: bool) -> None:
+    """Raise InputError now when :func:`write` would refuse ``path`` later."""
+    suffix = path.suffix.lower()
+    if suffix in LOSSY:
+        raise InputError(
+            f"{path} would be compressed with loss, which wears the perturbation off: "
+            f"write a {_listed(LOSSLESS)} file"
+        )
+    if suffix not in LOSSLESS:
+        raise InputError(f"{path} has an unknown ending: write a {_listed(LOSSLESS)} file")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
+    if path.exists() and not force:
+        raise InputError(f"{path} exists: name another file or pass --force")
+    # A missing folder is made by write(), but not a whole chain of them: that is a typo.
+    folder = path.parent if path.parent.exists() else path.parent.parent
+    if not folder.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist: make it first")
+    if not accepts_files(folder):
+        raise InputError(f"the folder {folder} may not be written to: name another one")
+    if not soundfile.check_format(LOSSLESS[suffix], recording_subtype):
+        raise InputError(
+            f"{path} cannot hold the {recording_subtype} samples of the input: "
+            "write a .wav file"
+        )
+
+
+def accepts_files(folder: Path) -> bool:
+    """Tried rather than asked: permissions say little to root or of a read-only disk."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write a WAV or FLAC file in the recording's own sample format, whole or not at all.
+
+    Raises InputError when the disk is full or the file cannot be written.
+    """
+    encoded = io.BytesIO()  # encoded in memory: libsndfile hides some of a disk's errors
+    try:
+        soundfile.write(
+            encoded,
+            as_stored(recording.samples, recording.subtype).T,
+            recording.sample_rate,
+            subtype=recording.subtype,
+            format=LOSSLESS[path.suffix.lower()],
+        )
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"{path} cannot hold {len(recording.samples)} channels at {recording.sample_rate} "
+            "Hz: write a .wav file"
+        ) from error
+    with replacing(path) as partial:
+        path.parent.mkdir(exist_ok=True)
+        partial.write_bytes(encoded.getbuffer())
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
+
+    Raises InputError, and leaves nothing behind, when the place cannot be written to.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be written ({error.strerror}) and nothing was left behind: "
+            "free some space or name another folder"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def as_stored(
+    samples: Float[np.ndarray, "channels time"], subtype: str
+) -> Float[np.ndarray, "channels time"]:
+    """The values that a file of this sample format gives back when it is read.
+
+    PCM rounds to the nearest step and clips at full scale.
+    """
+    if subtype == "FLOAT":
+        return samples.astype(np.float32).astype(np.float64)
+    if not subtype.startswith("PCM_"):
+        return samples
+    scale = 2.0 ** (int(subtype.removeprefix("PCM_")) - 1)
+    return np.clip(np.round(samples * scale), -scale, scale - 1) / scale
+
+
+def resample(
+    samples: Float[np.ndarray, "channels time"], from_rate: int, to_rate: int
+) -> Float[np.ndarray, "channels resampled"]:
+    """Band-limited resampling (soxr, very high quality); round(time · to / from) samples."""
+    if from_rate == to_rate:
+        return samples
+    import soxr
+
+    wanted = max(1, round(samples.shape[1] * to_rate / from_rate))
+    output = soxr.resample(samples.T, from_rate, to_rate, quality="VHQ").T
+    return fitted(output, wanted)
+
+
+def fitted(
+    samples: Float[np.ndarray, "channels time"], length: int
+) -> Float[np.ndarray, "channels length"]:
+    """Cut at the end, or padded with zeros, to ``length`` samples."""
+    return np.pad(samples[:, :length], ((0, 0), (0, max(0, length - samples.shape[1]))))
+
+
+def _listed(endings: Iterable[str]) -> str:
+    *first, last = [ending.lstrip(".").upper() for ending in endings]
+    return f"{', '.join(first)} or {last}"

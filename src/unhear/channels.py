@@ -1,0 +1,68 @@
+"""What happens to a recording between the protector and the enhancer; differentiable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import torch
+from julius.resample import resample_frac
+
+from unhear.audio import PCM16_STEP
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """Clips in, clips out; the number of clips and of samples may change."""
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
+        """Pass the audio on, changed."""
+        ...
+
+
+class Pcm16:
+    """Rounding to 16 bits; the gradient passes as if nothing had been rounded."""
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        """The nearest multiples of 2⁻¹⁵."""
+        rounding = torch.round(audio.detach() / PCM16_STEP) * PCM16_STEP - audio.detach()
+        return audio + rounding
+
+
+@dataclass(frozen=True)
+class WithDownmix:
+    """Adds the mean of each recording's ``channels`` rows, for whoever listens in mono."""
+
+    channels: int
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips time"]:
+        """(recordings · channels, time) → the same, then one row for each recording."""
+        grouped = audio.unflatten(0, (-1, self.channels))
+        return torch.cat([audio, grouped.mean(1)])
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Band-limited resampling with windowed sincs (julius)."""
+
+    from_rate: int  # Hz
+    to_rate: int  # Hz
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch samples"]:
+        """``round(time · to / from)`` samples."""
+        length = round(audio.shape[-1] * self.to_rate / self.from_rate)
+        return resample_frac(audio, self.from_rate, self.to_rate, output_length=length)
+
+
+def path_to_enhancer(channels: int, from_rate: int, to_rate: int) -> list[Channel]:
+    """The least that happens to any recording: 16 bits, a mono listener, the model's rate."""
+    path: list[Channel] = [Pcm16()]
+    if channels > 1:
+        path.append(WithDownmix(channels))
+    if from_rate != to_rate:
+        path.append(Resample(from_rate, to_rate))
+    return path

@@ -1,0 +1,174 @@
+"""The command line: parse, call, print. Heavy modules are imported by the commands."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from unhear import __version__
+from unhear.choices import Choice, Weights
+from unhear.enhancers import DEFAULT, REGISTRY
+from unhear.errors import UnhearError
+
+app = App(
+    name="unhear",
+    version=__version__,
+    help="Protect noisy recordings against neural speech enhancers.",
+    default_parameter=Parameter(negative=()),
+    print_error=False,
+    exit_on_error=False,
+)
+
+DEBUG = "--debug"  # shows tracebacks
+OUTPUT = Group("Output", sort_key=2)
+Inputs = Annotated[
+    list[Path],
+    Parameter(help="WAV, FLAC, OGG or MP3 files", json_list=False),  # "[a].wav" is a name
+]
+Output = Annotated[
+    Path,
+    Parameter(["--output", "-o"], group=OUTPUT, help="a file, or a folder (names are kept)"),
+]
+Model = Annotated[
+    str, Parameter(group=OUTPUT, help="recogniser: base, or a local or hub Whisper model")
+]
+Language = Annotated[
+    str | None, Parameter(group=OUTPUT, help="spoken language, such as en [detected]")
+]
+Force = Annotated[bool, Parameter(group=OUTPUT, help="overwrite what exists")]
+Json = Annotated[bool, Parameter(group=OUTPUT, help="print one JSON document on stdout")]
+
+
+@app.command
+def protect(
+    inputs: Inputs,
+    *,
+    output: Output,
+    choice: Choice | None = None,
+    transcribe: Annotated[
+        bool, Parameter(group=OUTPUT, help="show what a recogniser reads, before and after")
+    ] = False,
+    model: Model = "base",
+    language: Language = None,
+    report: Annotated[
+        Path | None, Parameter(group=OUTPUT, help="folder for an HTML page on each recording")
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Add a faint perturbation that makes an enhancer fail, and measure the written file.
+
+    Rate, channels, length and sample format stay as they are, and so does whatever lies above
+    the enhancer's band. People, and recognisers that listen without an enhancer, hear the
+    recording as before: the protection is against whoever enhances it first.
+    """
+    from unhear.commands import Showing, protect_files
+
+    showing = Showing(transcribe, model, language, report, json)
+    protect_files(inputs, output, choice or Choice(), showing, force=force)
+
+
+@app.command
+def enhance(
+    inputs: Inputs,
+    *,
+    output: Output,
+    with_: Annotated[str, Parameter("--with", help="the enhancer")] = DEFAULT,
+    weights: Weights = None,
+    raw: Annotated[
+        bool, Parameter(help="keep the level that comes out of the network")
+    ] = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Enhance recordings, every channel on its own, into 16-bit files at the enhancer's rate.
+
+    The output is divided by its peak, as the official front end of MetricGAN+ does.
+    """
+    from unhear.commands import enhance_files
+
+    enhance_files(inputs, output, with_, weights, raw=raw, force=force, json=json)
+
+
+@app.command
+def transcribe(
+    inputs: Inputs, *, model: Model = "base", language: Language = None, json: Json = False
+) -> None:
+    """Print what a speech recogniser reads from recordings (Whisper base unless told)."""
+    from unhear.commands import transcribe_files
+
+    transcribe_files(inputs, model, language, json=json)
+
+
+@app.command
+def enhancers(*, json: Json = False) -> None:
+    """List the enhancers that there are."""
+    from dataclasses import asdict
+
+    from unhear.commands import print_listing
+
+    print_listing([asdict(entry.card) for entry in REGISTRY.values()], json=json)
+
+
+@app.command
+def attacks(*, json: Json = False) -> None:
+    """List the attacks, with their settings and defaults."""
+    from unhear.attacks import ATTACKS
+    from unhear.commands import print_listing
+    from unhear.settings import card
+
+    print_listing([card(attack) for attack in ATTACKS.values()], json=json)
+
+
+@app.command
+def train(
+    network: str,
+    *,
+    data: Annotated[
+        Path, Parameter(help="folder with a manifest.csv; its train split is used")
+    ],
+    output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
+    seed: int = 0,
+    warm_epochs: Annotated[int | None, Parameter(help="supervised epochs")] = None,
+    adversarial_epochs: Annotated[int | None, Parameter(help="epochs against PESQ")] = None,
+    force: Force = False,
+) -> None:
+    """Train an enhancer's weights; called again after a kill, it goes on where it was."""
+    from unhear.commands import train_network
+
+    epochs = {"warm_epochs": warm_epochs, "adversarial_epochs": adversarial_epochs}
+    train_network(network, data, output, seed, epochs, force=force)
+
+
+def main() -> None:
+    """Entry point: one sentence on stderr for every error, 2 for the user's input, else 1."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # not every encoding has what is printed
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if DEBUG in sys.argv:
+            raise
+        print(f"unhear: {_sentence(error)}", file=sys.stderr)
+        sys.exit(_exit_code(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, UnhearError | CycloptsError):
+        return text
+    return f"something went wrong ({type(error).__name__}: {text}): run again with {DEBUG}"
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, CycloptsError):
+        return 2
+    return error.exit_code if isinstance(error, UnhearError) else 1

@@ -1,0 +1,184 @@
+"""What the commands do, once their arguments are parsed."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from unhear.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from unhear.choices import Choice
+    from unhear.files import Result
+    from unhear.recognise import Recogniser
+
+STDERR = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What the user wants to see of a protection."""
+
+    transcribe: bool
+    model: str
+    language: str | None
+    report: Path | None
+    json: bool
+
+    def recogniser(self) -> Recogniser | None:
+        """The recogniser, if one is wanted; raises when it cannot be had."""
+        from unhear.recognise import load_recogniser
+
+        return load_recogniser(self.model, self.language) if self.transcribe else None
+
+
+def protect_files(
+    inputs: Sequence[Path], output: Path, choice: Choice, showing: Showing, *, force: bool
+) -> None:
+    """Check everything first, then protect one file after the other."""
+    from unhear.files import protect_file
+    from unhear.places import check_all, check_pages, output_paths
+    from unhear.present import row
+
+    protector = choice.make_protector()
+    outputs = output_paths(inputs, output)
+    check_all(inputs, outputs, force=force)
+    if showing.report is not None:
+        check_pages(outputs, showing.report, force=force)
+    recogniser = showing.recogniser()
+    rows: list[dict[str, Any]] = []
+    for source, target in zip(inputs, outputs, strict=True):
+        with Progress(console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
+            task = bar.add_task(escape(source.name), total=None)
+            result = protect_file(
+                source,
+                target,
+                protector,
+                recogniser,
+                lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
+            )
+        rows.append(
+            row(result, choice.described()) | {"report": _report(result, choice, showing)}
+        )
+        if not showing.json:
+            _print_result(result, rows[-1]["report"])
+    if showing.json:
+        _print_json({"files": rows})
+
+
+def _report(result: Result, choice: Choice, showing: Showing) -> str | None:
+    if showing.report is None:
+        return None
+    from unhear.present import page
+    from unhear.report.page import write_page
+
+    settings = choice.described()
+    return str(write_page(page(result, settings), showing.report, result.output.stem))
+
+
+def _print_result(result: Result, report: str | None) -> None:
+    from unhear.present import table
+
+    console = Console()
+    console.print(table(result))
+    if report:
+        console.print(f"page: {report}", soft_wrap=True, markup=False)
+
+
+def enhance_files(
+    inputs: Sequence[Path],
+    output: Path,
+    name: str,
+    weights: str | None,
+    *,
+    raw: bool,
+    force: bool,
+    json: bool,
+) -> None:
+    """Enhance one file after the other."""
+    from unhear.audio import read, write
+    from unhear.enhance import enhanced, peak_normalised
+    from unhear.enhancers import load_enhancer
+    from unhear.places import check_all, output_paths
+
+    enhancer = load_enhancer(name, weights)
+    outputs = output_paths(inputs, output)
+    check_all(inputs, outputs, force=force, subtype="PCM_16")
+    for source, target in zip(inputs, outputs, strict=True):
+        result = enhanced(read(source), enhancer)
+        write(result if raw else peak_normalised(result), target)
+        if not json:
+            print(f"{source} → {target}")
+    if json:
+        pairs = zip(inputs, outputs, strict=True)
+        files = [{"source": str(source), "output": str(target)} for source, target in pairs]
+        _print_json({"with": name, "raw": raw, "files": files})
+
+
+def transcribe_files(
+    inputs: Sequence[Path], model: str, language: str | None, *, json: bool
+) -> None:
+    """Recognise one file after the other."""
+    from unhear.audio import read
+    from unhear.enhance import downmixed
+    from unhear.recognise import SAMPLE_RATE, load_recogniser
+
+    recordings = [read(path) for path in inputs]
+    recogniser = load_recogniser(model, language)
+    files: list[dict[str, Any]] = []
+    for path, recording in zip(inputs, recordings, strict=True):
+        found = recogniser.transcribe(downmixed(recording, SAMPLE_RATE))
+        files.append({"source": str(path), "text": found.text, "language": found.language})
+        if not json:
+            prefix = f"{path}: " if len(inputs) > 1 else ""
+            print(f"{prefix}{found.text}")
+    if json:
+        _print_json({"model": model, "files": files})
+
+
+def train_network(
+    network: str,
+    data: Path,
+    output: Path,
+    seed: int,
+    epochs: dict[str, int | None],
+    *,
+    force: bool,
+) -> None:
+    """Run a recipe to its end."""
+    if network != "metricgan+":
+        raise InputError(f"there is no recipe for {network!r}: there is metricgan+")
+    try:
+        from unhear.training.metricgan import Recipe
+        from unhear.training.run import train_metricgan
+    except ImportError as error:
+        raise InputError(
+            f"training needs {error.name}: install it with pip install 'unhear[train]'"
+        ) from error
+    given = {name: count for name, count in epochs.items() if count is not None}
+    written = train_metricgan(data, output, Recipe(seed=seed, **given), force=force)
+    print(f"{written} holds the weights, {written}.png the curves")
+
+
+def print_listing(cards: list[dict[str, Any]], *, json: bool) -> None:
+    """Cards, one after the other, or as JSON."""
+    if json:
+        _print_json(cards)
+        return
+    for card in cards:
+        print(card["name"])
+        for key, value in card.items():
+            if key != "name":
+                print(f"  {key.replace('_', ' '):15} {value}")
+
+
+def _print_json(document: Any) -> None:
+    print(jsonlib.dumps(document, indent=2, ensure_ascii=False))

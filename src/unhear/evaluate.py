@@ -1,0 +1,96 @@
+"""A recording and its protected file, as re-read from disk → figures and transcripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unhear import metrics
+from unhear.audio import resample
+from unhear.enhance import downmixed, enhanced, peak_normalised
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from unhear.audio import Recording
+    from unhear.enhancers.base import Enhancer
+    from unhear.recognise import Recogniser
+
+LISTENING_RATE = 16_000  # Hz, of PESQ, STOI and the recognisers
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The four signals of the paper's Figure 2; the enhanced ones are raw in level."""
+
+    noisy: Recording
+    protected: Recording
+    enhanced: Recording
+    enhanced_protected: Recording
+
+    def to_recognise(self) -> dict[str, Recording]:
+        """The four, and the enhanced ones again after peak normalisation."""
+        return {
+            "noisy": self.noisy,
+            "protected": self.protected,
+            "enhanced": self.enhanced,
+            "enhanced_normalised": peak_normalised(self.enhanced),
+            "enhanced_protected": self.enhanced_protected,
+            "enhanced_protected_normalised": peak_normalised(self.enhanced_protected),
+        }
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much was added and what it does; ``None``-able figures are NaN where undefined."""
+
+    snr_db: float
+    peak: float  # largest added sample, full scale is 1
+    level_change_db: float
+    rpr: float
+    rpr_unit: float
+    gain_db: float
+    pesq_wb: float  # of the protected recording against the noisy one
+    stoi: float
+
+
+def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
+    """Run the enhancer over both recordings, whole, as an adversary would."""
+    return Signals(noisy, protected, enhanced(noisy, enhancer), enhanced(protected, enhancer))
+
+
+def measure(signals: Signals) -> Figures:
+    """All figures. SNR and peak are taken at the file's own rate, over all channels together;
+    the ratios to the enhancer's output at the enhancer's rate.
+    """
+    noisy, protected = signals.noisy.samples, signals.protected.samples
+    added = protected - noisy
+    heard = resample(added, signals.noisy.sample_rate, signals.enhanced.sample_rate).ravel()
+    before, after = signals.enhanced.samples.ravel(), signals.enhanced_protected.samples.ravel()
+    change = after - before
+    mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
+    return Figures(
+        snr_db=metrics.snr_db(noisy.ravel(), added.ravel()),
+        peak=float(np.max(np.abs(added))),
+        level_change_db=metrics.level_change_db(before, after),
+        rpr=metrics.rpr(heard, change),
+        rpr_unit=metrics.rpr_unit(heard, change),
+        gain_db=metrics.gain_db(heard, change),
+        pesq_wb=metrics.pesq_wb(*mono),
+        stoi=metrics.stoi(*mono),
+    )
+
+
+def transcribe(signals: Signals, recogniser: Recogniser) -> dict[str, str]:
+    """What the recogniser reads from each signal, in the language of the noisy one."""
+    spoken = recogniser.transcribe(_listened(signals.noisy)).language or None
+    return {
+        name: recogniser.transcribe(_listened(recording), language=spoken).text
+        for name, recording in signals.to_recognise().items()
+    }
+
+
+def _listened(recording: Recording) -> Float[np.ndarray, " time"]:
+    return downmixed(recording, LISTENING_RATE)

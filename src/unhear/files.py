@@ -1,0 +1,82 @@
+"""One file protected: read, protect, write, read back, measure."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unhear.audio import as_stored, read, write
+from unhear.evaluate import Figures, Signals, hear, measure, transcribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from unhear.audio import Recording
+    from unhear.protect import Protector
+    from unhear.recognise import Recogniser
+
+SHORTEST_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one protected file; signals and figures are of the file as re-read."""
+
+    source: Path
+    output: Path
+    signals: Signals
+    figures: Figures
+    transcripts: dict[str, str] | None
+    notes: list[str]
+    attack_seconds: float
+
+
+def protect_file(
+    source: Path,
+    output: Path,
+    protector: Protector,
+    recogniser: Recogniser | None,
+    progress: Callable[[int, int], None],
+) -> Result:
+    """Protect ``source`` into ``output`` and measure what was written.
+
+    Raises InputError when either file cannot be used.
+    """
+    recording = read(source)
+    began = time.perf_counter()
+    write(protector(recording, progress), output)
+    took = time.perf_counter() - began
+    noisy, protected = as_it_would_be_written(recording), read(output)
+    signals = hear(noisy, protected, protector.enhancer)
+    transcripts = transcribe(signals, recogniser) if recogniser else None
+    found, figures = notes(recording, protected), measure(signals)
+    return Result(source, output, signals, figures, transcripts, found, took)
+
+
+def as_it_would_be_written(recording: Recording) -> Recording:
+    """The unprotected recording in the format of the protected one, to compare with."""
+    return recording.with_samples(as_stored(recording.samples, recording.subtype))
+
+
+def notes(recording: Recording, protected: Recording) -> list[str]:
+    """What the user should know of an unusual recording."""
+    found: list[str] = []
+    if not recording.samples.any():
+        found.append("the recording is silent: there was nothing to protect, it is unchanged")
+    elif recording.seconds < SHORTEST_SECONDS:
+        found.append(f"{recording.seconds * 1000:.0f} ms is too short for a word")
+    stored = as_stored(recording.samples, recording.subtype)
+    if stored.any() and np.array_equal(stored, protected.samples):
+        found.append(
+            "nothing was added, so it is NOT protected: the budget is below what the sample "
+            "format can hold"
+        )
+    if np.max(np.abs(recording.samples)) > 1:
+        kept = recording.subtype in {"FLOAT", "DOUBLE"}
+        done = "kept, for the file holds floats" if kept else "clipped, as the file must"
+        found.append(f"samples beyond full scale were {done}")
+    return found

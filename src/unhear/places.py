@@ -1,0 +1,65 @@
+"""Which output file belongs to which input; refuses what would lose something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_writable, read
+from unhear.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
+    """One path for each input: ``output`` itself for one input, else a file in that folder.
+
+    Names are kept in a folder, but lossy endings become ``.wav``.
+    Raises InputError when two would be the same, one is an input itself, or several inputs
+    have one file as their output.
+    """
+    if len(inputs) > 1 and output.suffix.lower() in (*LOSSLESS, *LOSSY) and not output.is_dir():
+        raise InputError(f"{output} is one file for {len(inputs)} inputs: name a folder")
+    if len(inputs) == 1 and not (output.is_dir() or output.suffix == ""):
+        paths = [output]
+    else:
+        paths = [output / _kept_name(path) for path in inputs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"two inputs would both become {path}: protect them one by one")
+        if path.resolve() in {each.resolve() for each in inputs}:
+            raise InputError(
+                f"{path} is an input and would be overwritten: name another output"
+            )
+    return paths
+
+
+def _kept_name(path: Path) -> str:
+    return path.name if path.suffix.lower() in LOSSLESS else path.with_suffix(".wav").name
+
+
+def check_all(
+    inputs: Sequence[Path], outputs: Sequence[Path], *, force: bool, subtype: str | None = None
+) -> None:
+    """Raise InputError for the first input that cannot be read or output that cannot be
+    written, before any work is done. ``subtype`` is that of the outputs when it is not kept.
+    """
+    for source, target in zip(inputs, outputs, strict=True):
+        kept = read(source).subtype
+        check_writable(target, subtype or kept, force=force)
+
+
+def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
+    """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
+    pages = [folder / f"{path.stem}.html" for path in outputs]
+    for page in pages:
+        if pages.count(page) > 1:
+            raise InputError(f"two recordings would both have {page}: protect them one by one")
+        if page.exists() and not force:
+            raise InputError(f"{page} exists: name another folder or pass --force")
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest} is not a folder: name another one for the pages")
+    if not accepts_files(nearest):
+        raise InputError(f"the folder {nearest} may not be written to: name another one")

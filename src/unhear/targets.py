@@ -1,0 +1,177 @@
+"""What the enhancer should put out instead of clean speech, as one loss for each clip.
+
+Knows neither models nor attacks. A loss takes the enhanced clips and is always minimised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+Kind = Literal["erase", "silence", "noise", "speech"]
+Form = Literal["mse", "l2"]
+TINY = 1e-12
+
+MEL_BANDS = 64
+WINDOW = 512  # samples
+HOP = 128  # samples
+FLOOR = 1e-3  # of a clip's mean mel power: what lies 30 dB below it is not heard
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """Enhanced clips → how far each is from its target."""
+
+    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+        """The loss of each clip."""
+        ...
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Distance to a target waveform t, of the same shape as the enhanced clips.
+
+    ``mse`` is mean((y − t)²), as in equations 4 and 5 of arXiv 2206.08170; ``l2`` is
+    ‖y − t‖₂, as in its Algorithm 1, and grows with the square root of the length.
+    """
+
+    target: Float[Tensor, "batch time"]
+    form: Form
+
+    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+        """See :class:`Distance`."""
+        squares = (enhanced - self.target).square()
+        if self.form == "mse":
+            return squares.mean(-1)
+        return torch.sqrt(squares.sum(-1) + TINY)
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Takes the speech out in a way that turning the volume up does not bring back.
+
+    The sum of two parts, both 0 to 1 on mel spectra: the loudness left (power to the 0.3,
+    relative to ``reference``), and ``weight`` times the correlation over time of each band's
+    log power with that of ``reference``, which is blind to level.
+    """
+
+    reference: Float[Tensor, "batch time"]  # what the enhancer makes of the recording itself
+    sample_rate: int  # Hz
+    weight: float = 0.5
+
+    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+        """See :class:`Erasure`."""
+        left, before = (
+            mel_power(clip, self.sample_rate) for clip in (enhanced, self.reference)
+        )
+        loudness = _loudness(left) / (_loudness(before) + TINY)
+        return loudness + self.weight * _correlation(_log(left), _log(before))
+
+
+def _loudness(mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, " batch"]:
+    return (mel + TINY).pow(0.3).mean((1, 2))
+
+
+def _log(mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, "batch bands frames"]:
+    return torch.log(mel + FLOOR * mel.mean((1, 2), keepdim=True) + TINY)
+
+
+def _correlation(
+    a: Float[Tensor, "batch bands frames"], b: Float[Tensor, "batch bands frames"]
+) -> Float[Tensor, " batch"]:
+    a, b = a - a.mean(2, keepdim=True), b - b.mean(2, keepdim=True)
+    norms = a.square().sum((1, 2)) * b.square().sum((1, 2))
+    return (a * b).sum((1, 2)) / torch.sqrt(norms + TINY)
+
+
+def mel_power(
+    audio: Float[Tensor, "batch time"], sample_rate: int
+) -> Float[Tensor, "batch bands frames"]:
+    """Power in 64 triangular mel bands, Hann windows of 512 samples every 128."""
+    window = torch.hann_window(WINDOW, device=audio.device)
+    spec = torch.stft(
+        audio, WINDOW, HOP, window=window, pad_mode="constant", return_complex=True
+    )
+    power = spec.real.square() + spec.imag.square()
+    return mel_filters(sample_rate).to(power) @ power
+
+
+@cache
+def mel_filters(sample_rate: int) -> Float[Tensor, "bands bins"]:
+    """Triangles of height 1, evenly spaced in mel = 2595·log10(1 + f / 700)."""
+    top = 2595 * math.log10(1 + sample_rate / 2 / 700)
+    corners = 700 * (10 ** (torch.linspace(0, top, MEL_BANDS + 2) / 2595) - 1)
+    bins = torch.linspace(0, sample_rate / 2, WINDOW // 2 + 1)
+    low, mid, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    rising, falling = (bins - low) / (mid - low), (high - bins) / (high - mid)
+    return torch.minimum(rising, falling).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One of the four targets, before it meets a recording."""
+
+    kind: Kind
+    spoken: Float[Tensor, " samples"] | None = None  # for speech, at the enhancer's rate
+    seed: int = 0  # of the noise
+
+    def waveform(self, reference: Float[Tensor, "clips time"]) -> Float[Tensor, "clips time"]:
+        """What a loss compares with, for a whole recording.
+
+        ``reference`` is what the enhancer makes of the recording itself. Erasure moves away
+        from it; noise and speech are as loud as it is.
+        """
+        if self.kind == "erase":
+            return reference
+        if self.kind == "silence":
+            return torch.zeros_like(reference)
+        if self.spoken is not None:
+            return speech(reference, self.spoken)
+        return noise(reference, self.seed)
+
+    def loss(self, waveform: Float[Tensor, "clips time"], form: Form, sample_rate: int) -> Loss:
+        """The loss of clips whose part of :meth:`waveform` is given."""
+        if self.kind == "erase":
+            return Erasure(waveform, sample_rate)
+        return Distance(waveform, form)
+
+
+def noise(reference: Float[Tensor, "clips time"], seed: int) -> Float[Tensor, "clips time"]:
+    """White noise as loud (rms) as the reference, clip by clip."""
+    generator = torch.Generator().manual_seed(seed)
+    white = torch.randn(reference.shape, generator=generator).to(reference)
+    return white * rms(reference) / rms(white)
+
+
+def speech(
+    reference: Float[Tensor, "clips time"], spoken: Float[Tensor, " samples"]
+) -> Float[Tensor, "clips time"]:
+    """Another utterance: begins where the reference does, cut or padded, as loud (rms)."""
+    rows = [_aligned(row, spoken) for row in reference]
+    target = torch.stack(rows)
+    return target * rms(reference) / (rms(target) + TINY)
+
+
+def _aligned(row: Float[Tensor, " time"], spoken: Float[Tensor, " samples"]) -> Tensor:
+    shift = max(0, onset(row) - onset(spoken))
+    shifted = torch.nn.functional.pad(spoken, (shift, max(0, len(row))))
+    return shifted[: len(row)].to(row)
+
+
+def onset(clip: Float[Tensor, " time"]) -> int:
+    """The first sample within 26 dB of the clip's peak."""
+    loud = clip.abs() >= 0.05 * clip.abs().max()
+    return int(loud.to(torch.uint8).argmax())
+
+
+def rms(clips: Float[Tensor, "clips time"]) -> Float[Tensor, "clips 1"]:
+    """Root mean square of each clip."""
+    return clips.square().mean(-1, keepdim=True).sqrt()

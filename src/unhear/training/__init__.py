@@ -1,0 +1,1 @@
+"""Recipes for the weights that Unhear ships."""

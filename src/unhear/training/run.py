@@ -1,0 +1,115 @@
+"""Runs a recipe to its end: progress bar, checkpoints, curves, and the weights at last."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import torch
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from safetensors.torch import save_file
+
+from unhear.audio import replacing
+from unhear.datasets import read_manifest
+from unhear.errors import InputError
+from unhear.training.metricgan import Recipe, Training, worker_count
+from unhear.training.mixtures import load_mixtures
+from unhear.training.scores import worker_pool
+
+if TYPE_CHECKING:
+    from unhear.training.mixtures import Mixtures
+
+VALIDATION_CLIPS = 24
+VALIDATE_EVERY, SAVE_EVERY = 4, 8  # epochs
+LENGTHS = {"warm_epochs", "adversarial_epochs"}  # what a run may change when it goes on
+Curves = dict[str, list[tuple[int, float]]]
+
+
+def train_metricgan(data: Path, output: Path, recipe: Recipe, *, force: bool = False) -> Path:
+    """Train MetricGAN+ on the ``train`` split of ``data`` and write safetensors to ``output``.
+
+    ``output`` with ``.ckpt`` added holds the state after every eighth epoch: the same call
+    goes on from there. ``output`` with ``.png`` added is a picture of the curves.
+    Raises InputError when the output exists and ``force`` is not set, when the data cannot be
+    used, or when the checkpoint was made by another recipe.
+    """
+    if output.exists() and not force:
+        raise InputError(f"{output} exists: name another file or pass --force")
+    train, valid = load_mixtures(read_manifest(data), recipe.seed)
+    with worker_pool(worker_count()) as pool:
+        training = Training(recipe, train, pool)
+        _run(training, valid, output)
+    described = {key: str(value) for key, value in asdict(recipe).items()}
+    with replacing(output) as partial:
+        save_file(training.weights(), partial, metadata=described)
+    return output
+
+
+def _run(training: Training, valid: Mixtures, output: Path) -> None:
+    checkpoint, picture = Path(f"{output}.ckpt"), Path(f"{output}.png")
+    curves: Curves = _resume(training, checkpoint) if checkpoint.exists() else {}
+    total = training.recipe.warm_epochs + training.recipe.adversarial_epochs
+    with _progress() as bar:
+        task = bar.add_task("MetricGAN+", total=total, completed=training.epoch, note="")
+        while training.epoch < total:
+            figures = training.run_epoch()
+            if _due(training.epoch, VALIDATE_EVERY, total):
+                figures |= training.validate(valid, VALIDATION_CLIPS)
+            for name, value in figures.items():
+                curves.setdefault(name, []).append((training.epoch, value))
+            bar.update(task, completed=training.epoch, note=_note(curves))
+            if _due(training.epoch, SAVE_EVERY, total):
+                with replacing(checkpoint) as partial:
+                    torch.save(training.state() | {"curves": curves}, partial)
+                draw_curves(curves, picture)
+
+
+def _due(epoch: int, every: int, total: int) -> bool:
+    return epoch % every == 0 or epoch == total
+
+
+def _resume(training: Training, checkpoint: Path) -> Curves:
+    state = torch.load(checkpoint, weights_only=True)
+    wanted = asdict(training.recipe)
+    if changed := [k for k in wanted.keys() - LENGTHS if state["recipe"].get(k) != wanted[k]]:
+        raise InputError(
+            f"{checkpoint} was made with another {min(changed)}: "
+            "give the same settings to go on, or move it away to begin anew"
+        )
+    training.load_state(state)
+    return {name: [(int(e), float(v)) for e, v in c] for name, c in state["curves"].items()}
+
+
+def _progress() -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    return Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+
+
+def _note(curves: Curves) -> str:
+    return "  ".join(f"{name} {values[-1][1]:.4f}" for name, values in curves.items())
+
+
+def draw_curves(curves: Curves, path: Path) -> None:
+    """Losses above, validation PESQ below, over epochs."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (losses, quality) = plt.subplots(2, 1, figsize=(8, 6), sharex=True)
+    for name, values in curves.items():
+        axis = quality if name == "pesq" else losses
+        axis.plot(*zip(*values, strict=True), label=name)
+    losses.set(yscale="log", ylabel="loss")
+    losses.legend()
+    quality.set(xlabel="epoch", ylabel="PESQ-wb, held-out training clips")
+    figure.tight_layout()
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=120)
+    plt.close(figure)

@@ -1,0 +1,37 @@
+"""PESQ of many clips at once; imports nothing heavy, for it runs in worker processes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pesq import NoUtterancesError, pesq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jaxtyping import Float
+
+SAMPLE_RATE = 16_000  # Hz
+
+
+def scaled_pesq(clean: Float[np.ndarray, " time"], judged: Float[np.ndarray, " time"]) -> float:
+    """Wide-band PESQ mapped from -0.5…4.5 to 0…1; NaN where no utterance is found."""
+    try:
+        return (pesq(SAMPLE_RATE, clean, judged, "wb") + 0.5) / 5
+    except NoUtterancesError:
+        return float("nan")
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Fresh processes: forking after torch has started its threads can hang."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def scaled_pesqs(
+    pool: ProcessPoolExecutor, clean: Iterable[np.ndarray], judged: Iterable[np.ndarray]
+) -> Float[np.ndarray, " clips"]:
+    """:func:`scaled_pesq` of each pair."""
+    return np.array(list(pool.map(scaled_pesq, clean, judged, chunksize=4)), dtype=np.float32)

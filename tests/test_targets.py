@@ -1,0 +1,130 @@
+"""Targets, losses and channels: values known in advance, and finite gradients everywhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unhear.channels import Pcm16, Resample, WithDownmix, path_to_enhancer
+from unhear.targets import Distance, Erasure, Loss, Target, mel_filters, mel_power, onset, rms
+
+RATE = 16_000
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def speechlike(samples: int = RATE, seed: int = 0) -> torch.Tensor:
+    """Noise that comes and goes four times a second, as syllables do."""
+    time = torch.arange(samples) / RATE
+    return noise(1, samples, seed=seed) * (1 + torch.sin(2 * torch.pi * 4 * time)) / 2
+
+
+def test_distances_by_hand() -> None:
+    enhanced = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    zeros = torch.zeros(2, 2)
+    assert Distance(zeros, "mse")(enhanced).tolist() == [12.5, 0.0]
+    torch.testing.assert_close(Distance(zeros, "l2")(enhanced), torch.tensor([5.0, 1e-6]))
+
+
+def test_silence_noise_and_speech_targets() -> None:
+    reference = noise(2, 8000)
+    assert not Target("silence").waveform(reference).any()
+    white = Target("noise", seed=1).waveform(reference)
+    torch.testing.assert_close(rms(white), rms(reference))
+    assert torch.equal(white, Target("noise", seed=1).waveform(reference))
+    assert not torch.equal(white, Target("noise", seed=2).waveform(reference))
+    torch.testing.assert_close(
+        rms(Target("speech", noise(3000)).waveform(reference)), rms(reference)
+    )
+
+
+@pytest.mark.parametrize("samples", [2000, 9000])
+def test_another_utterance_is_aligned_trimmed_or_padded(samples: int) -> None:
+    reference = torch.zeros(1, 6000)
+    reference[0, 1000:] = noise(5000)
+    spoken = torch.zeros(samples)
+    spoken[300:] = noise(samples - 300, seed=1)
+    target = Target("speech", spoken).waveform(reference)
+    assert target.shape == reference.shape
+    assert onset(target[0]) == onset(reference[0])
+    inside = min(6000, 700 + samples)  # it is shifted by 1000 - 300
+    scale = target[0, 1000:inside] / spoken[300 : 300 + inside - 1000]
+    torch.testing.assert_close(scale, torch.full_like(scale, float(scale[0])))
+
+
+def test_erasure_is_one_and_a_half_before_and_less_when_speech_goes() -> None:
+    reference = speechlike()
+    loss = Erasure(reference, RATE)
+    torch.testing.assert_close(loss(reference), torch.tensor([1.5]), rtol=1e-3, atol=0)
+    louder, softer = loss(2 * reference), loss(0.1 * reference)
+    # Level moves the first part by its power law alone, and the second not at all.
+    torch.testing.assert_close(louder - 0.5, torch.tensor([4**0.3]), rtol=0.01, atol=0)
+    torch.testing.assert_close(softer - 0.5, torch.tensor([0.01**0.3]), rtol=0.02, atol=0)
+    steady = noise(1, RATE, seed=5) * rms(reference) / rms(noise(1, RATE, seed=5))
+    assert loss(steady) < loss(reference) - 0.2
+
+
+LOSSES: list[Loss] = [
+    Distance(torch.zeros(1, RATE), "mse"),
+    Distance(torch.zeros(1, RATE), "l2"),
+    Erasure(speechlike(), RATE),
+    Erasure(torch.zeros(1, RATE), RATE),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("audio", [torch.zeros(1, RATE), speechlike(), noise(1, RATE).sign()])
+def test_gradients_are_finite(loss: Loss, audio: torch.Tensor) -> None:
+    audio = audio.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(audio).sum(), audio)
+    assert torch.isfinite(gradient).all()
+
+
+def test_mel_filters_cover_the_spectrum_once() -> None:
+    filters = mel_filters(RATE)
+    assert filters.shape == (64, 257)
+    assert (filters >= 0).all()
+    covered = filters.sum(0)[4:-16]  # inside, neighbouring triangles add up to one
+    torch.testing.assert_close(covered, torch.ones_like(covered), rtol=0, atol=1e-4)
+
+
+def test_a_tone_lights_its_band() -> None:
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE)[None]
+    band = int(mel_power(tone, RATE)[0].mean(1).argmax())
+    lit = mel_filters(RATE)[band] > 0
+    assert lit[32]  # 1000 Hz is bin 32 of 512 points at 16 kHz
+
+
+def test_rounding_is_to_16_bits_and_lets_gradients_through() -> None:
+    audio = noise(2, 100).requires_grad_()
+    rounded = Pcm16()(audio)
+    steps = rounded * 32768
+    torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
+    assert (rounded - audio).abs().max() <= 0.5 / 32768 + 1e-8
+    (gradient,) = torch.autograd.grad(rounded.sum(), audio)
+    assert torch.equal(gradient, torch.ones_like(audio))
+
+
+def test_the_downmix_of_each_recording_comes_last() -> None:
+    audio = torch.arange(8.0).reshape(4, 2)  # two stereo recordings of two samples
+    heard = WithDownmix(2)(audio)
+    assert heard.tolist() == [*audio.tolist(), [1.0, 2.0], [5.0, 6.0]]
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(8000, 4001), (11_025, 5000), (44_100, 9999)])
+def test_resampling_is_differentiable_to_the_edges(rate: int, samples: int) -> None:
+    audio = noise(1, samples).requires_grad_()
+    resampled = Resample(rate, RATE)(audio)
+    assert resampled.shape[-1] == round(samples * RATE / rate)
+    (gradient,) = torch.autograd.grad(resampled.square().sum(), audio)
+    assert torch.isfinite(gradient).all()
+    assert gradient[0, :10].any()
+    assert gradient[0, -10:].any()
+
+
+def test_the_path_has_only_what_happens() -> None:
+    assert [type(c) for c in path_to_enhancer(1, RATE, RATE)] == [Pcm16]
+    everything = [type(c) for c in path_to_enhancer(2, 8000, RATE)]
+    assert everything == [Pcm16, WithDownmix, Resample]
