@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
+from clips import Case, mixtures, voicebank_pairs
 from cyclopts import App, Parameter
 from gtcrn import load_gtcrn
 from rich.console import Console
 from rich.progress import Progress
 
 from unhear import audio, metrics
-from unhear.datasets import Clip, fit_length, mix_at_snr, read_manifest, select
-from unhear.enhance import downmixed, enhanced, peak_normalised
+from unhear.enhance import enhanced, peak_normalised
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.checkpoints import locate
 from unhear.enhancers.metricgan import BUNDLED, CHECKPOINT
@@ -38,12 +38,8 @@ if TYPE_CHECKING:
     from unhear.metrics import WordErrors
     from unhear.recognise import Recogniser
 
-SAMPLE_RATE = 16_000  # Hz
 SNRS_DB = (0, 4, 8)
 SNR_OF_WORDS_DB = 0  # recognition is slow: only the hardest mixtures
-SEED = 2206_08170  # which noise, from where
-HEADROOM = 0.99  # peak of a mixture that would have clipped
-PAIRED = "voicebank-clean"  # folder of the clean side of the VoiceBank pairs
 FIGURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str]] = {
     "PESQ-wb": (metrics.pesq_wb, ".2f"),
     "STOI": (metrics.stoi, ".3f"),
@@ -65,15 +61,6 @@ NOTES = """\
   over 100 and the second table. PESQ, STOI and SI-SDR do not depend on the level, so peak
   normalisation is told apart only for words.
 """
-
-
-@dataclass(frozen=True)
-class Case:
-    """One clip as it was said and as it was recorded."""
-
-    clean: audio.Recording
-    noisy: audio.Recording
-    transcript: str
 
 
 @dataclass(frozen=True)
@@ -102,64 +89,18 @@ class Score:
     words: WordErrors | None
 
 
-Placed = tuple[Clip, Clip, float]  # speech, its noise, where in the noise it starts (0 to 1)
 Key = tuple[str, str]  # titles of condition and system
 Scores = dict[Key, list[Score]]
 
 
-# Clips
-
-
 def conditions(data: Path, count: int | None) -> list[Condition]:
     """The mixtures at every SNR, then the VoiceBank pairs where the folder has them."""
-    clips = read_manifest(data)
-    speech = select(clips, "speech", "test")
-    paired = {clip.path.name: clip for clip in speech if clip.path.parent.name == PAIRED}
-    own = [clip for clip in speech if clip not in paired.values()]
-    placed = _spread(_with_noise(own, select(clips, "noise", "test")), count)
-    mixtures = [
-        Condition(
-            f"{snr} dB", [_mixture(*each, snr) for each in placed], snr == SNR_OF_WORDS_DB
-        )
+    every = [
+        Condition(f"{snr} dB", mixtures(data, count, snr), snr == SNR_OF_WORDS_DB)
         for snr in SNRS_DB
     ]
-    noisy = [clip for clip in clips if clip.kind == "noisy" and clip.path.name in paired]
-    pairs = [Case(_read(paired[c.path.name]), _read(c), c.transcript) for c in noisy]
-    return mixtures + ([Condition("VoiceBank pairs", pairs)] if pairs else [])
-
-
-def _with_noise(speech: list[Clip], noises: list[Clip]) -> list[Placed]:
-    """Each clip with a noise and where in it to start, from 0 to 1."""
-    random = np.random.default_rng(SEED)
-    chosen = random.integers(len(noises), size=len(speech)).tolist()
-    starts = random.random(len(speech)).tolist()
-    return list(zip(speech, [noises[i] for i in chosen], starts, strict=True))
-
-
-def _spread(items: list[Placed], count: int | None) -> list[Placed]:
-    """``count`` of the items, evenly spread from the first to the last."""
-    if count is None or count >= len(items):
-        return items
-    if count < 1:
-        raise InputError(f"--clips {count} leaves nothing to measure: give 1 or more")
-    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
-
-
-def _mixture(speech: Clip, noise: Clip, start: float, snr_db: float) -> Case:
-    clean, sound = (_read(clip).samples[0] for clip in (speech, noise))
-    mixed = mix_at_snr(
-        clean, fit_length(sound, clean.size, int(start * sound.size)), snr_db
-    ).astype(np.float64)
-    gain = min(1.0, HEADROOM / max(float(np.max(np.abs(mixed))), HEADROOM))
-    return Case(_stored(gain * clean), _stored(gain * mixed), speech.transcript)
-
-
-def _read(clip: Clip) -> audio.Recording:
-    return _stored(downmixed(audio.read(clip.path), SAMPLE_RATE))
-
-
-def _stored(samples: np.ndarray) -> audio.Recording:
-    return audio.Recording(audio.as_stored(samples[None], "PCM_16"), SAMPLE_RATE)
+    pairs = voicebank_pairs(data)
+    return every + ([Condition("VoiceBank pairs", pairs)] if pairs else [])
 
 
 # Systems

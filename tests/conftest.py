@@ -14,7 +14,8 @@ import pesq  # noqa: F401
 import rich.progress  # noqa: F401
 import safetensors.torch  # noqa: F401
 import scipy.signal  # noqa: F401
-import torch.nn.utils.parametrizations  # noqa: F401
+import torch.nn.utils.parametrizations
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import unhear
@@ -27,3 +28,10 @@ with install_import_hook("unhear", "beartype.beartype"):
         if not module.name.endswith("__main__"):
             import_module(module.name)
 typing.TYPE_CHECKING = False
+
+# Speed is measured in benchmarks, never here.
+settings.register_profile("unhear", deadline=None)
+settings.load_profile("unhear")
+
+# The clips are short: a second thread only gets into the way of whatever else runs.
+torch.set_num_threads(1)

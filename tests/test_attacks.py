@@ -119,19 +119,19 @@ def test_pgd_with_the_papers_settings_is_equation_5(
 
 
 @pytest.mark.parametrize("samples", [SAMPLES, 4 * SAMPLES])
-@pytest.mark.parametrize("length_normalised", [True, False])
-def test_unbounded_opt_finds_the_balance(samples: int, length_normalised: bool) -> None:
+@pytest.mark.parametrize("paper_alpha", [True, False])
+def test_unbounded_opt_finds_the_balance(samples: int, paper_alpha: bool) -> None:
     """With y = c x and silence wanted, mean(δ²) + α·c·‖x + δ‖₂ is least at
-    δ = -(α·c·samples / 2) · x / ‖x‖₂, with α scaled by √(48000 / samples) if normalised.
+    δ = -(α·c·samples / 2) · x / ‖x‖₂, with α scaled by √(48000 / samples) but in the paper.
     """
     audio, gain = 0.1 * random(2, samples), 3.0
     alpha = 1e-3 / samples**0.5
-    attack = OPT(3000, alpha, length_normalised, learning_rate=1e-4)
+    attack = OPT(3000, alpha, paper_alpha, learning_rate=1e-4)
     goal = objective(
         gain * torch.eye(samples, dtype=torch.float64), torch.zeros_like(audio), "l2"
     )
     delta = attack(audio, goal, Unbounded())
-    scale = (48_000 / samples) ** 0.5 if length_normalised else 1.0
+    scale = (48_000 / samples) ** 0.5 if not paper_alpha else 1.0
     size = alpha * scale * gain * samples / 2
     norm = audio.norm(dim=-1, keepdim=True)
     expected = -audio * (size / norm).clamp(max=1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -216,8 +216,8 @@ def test_streamed_flac_is_refused_in_a_sentence(tmp_path: Path) -> None:
         ("out.OGG", "PCM_16", "compressed with loss"),
         ("out.txt", "PCM_16", "unknown ending"),
         ("out", "PCM_16", "unknown ending"),
-        ("out.flac", "FLOAT", "cannot hold FLOAT"),
-        ("out.flac", "DOUBLE", "cannot hold DOUBLE"),
+        ("out.flac", "FLOAT", "cannot hold .*FLOAT"),
+        ("out.flac", "DOUBLE", "cannot hold .*DOUBLE"),
         ("there.wav", "PCM_16", "exists"),
         ("folder.wav", "PCM_16", "is a folder"),
         ("no/such/out.wav", "PCM_16", "does not exist: make it first"),
@@ -330,6 +330,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
 # Resampling and rounding
 
 
+@settings(deadline=None)
 @given(
     samples=st.integers(1, 3000),
     rates=st.tuples(*[st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000])] * 2),
@@ -392,12 +393,14 @@ def test_fitted_cuts_and_pads() -> None:
 AUDIO = arrays(np.float64, (2, 9), elements=st.floats(-4, 4, width=32))
 
 
+@settings(deadline=None)
 @given(samples=AUDIO, subtype=st.sampled_from(SUBTYPES))
 def test_storing_twice_is_storing_once(samples: np.ndarray, subtype: str) -> None:
     once = as_stored(samples, subtype)
     assert np.array_equal(as_stored(once, subtype), once)
 
 
+@settings(deadline=None)
 @given(samples=AUDIO, bits=st.sampled_from([16, 24, 32]))
 def test_pcm_rounds_to_the_nearest_step_and_clips(samples: np.ndarray, bits: int) -> None:
     step = 2.0 ** (1 - bits)

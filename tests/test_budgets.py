@@ -70,7 +70,7 @@ def test_unbounded_allows_everything() -> None:
     assert torch.equal(Unbounded().project(delta, torch.zeros(1, 10)), delta)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=seeds,
     level=st.floats(1e-5, 0.9),

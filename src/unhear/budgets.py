@@ -53,6 +53,9 @@ class MaxAmplitude(Budget):
         if not 0 < self.eps <= 1:
             raise InputError(f"--eps {self.eps} is out of range: give a number in (0, 1]")
 
+    def __str__(self) -> str:
+        return f"amplitude ≤ {self.eps:g}"
+
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
         """``eps`` for every clip."""
         return audio.new_full((len(audio), 1), self.eps)
@@ -82,6 +85,9 @@ class SignalToNoise(Budget):
         if not 0 <= self.snr_db <= 90:
             raise InputError(f"--snr {self.snr_db} is out of range: give 0 to 90 (dB)")
 
+    def __str__(self) -> str:
+        return f"SNR ≥ {self.snr_db:g} dB"
+
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
         """The L2 norm that a perturbation may have."""
         return self.size(audio) * 10 ** (-self.snr_db / 20)
@@ -104,6 +110,9 @@ class SignalToNoise(Budget):
 @dataclass(frozen=True)
 class Unbounded(Budget):
     """No limit, as the paper's OPT has it; directions and steps are those of 0 dB SNR."""
+
+    def __str__(self) -> str:
+        return "unbounded"
 
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
         """The clip's own norm."""

@@ -59,7 +59,7 @@ class Choice:
     seed: Annotated[
         int, Parameter(help="of everything random", validator=Number(gte=0, lt=2**63))
     ] = 0
-    settings: AttackSettings | None = None
+    settings: AttackSettings | None = None  # pyright: ignore[reportInvalidTypeForm]
 
     def make_budget(self) -> Budget:
         """The one budget that was chosen; raises InputError when it is more than one."""

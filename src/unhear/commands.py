@@ -37,7 +37,11 @@ class Showing:
         """The recogniser, if one is wanted; raises when it cannot be had."""
         from unhear.recognise import load_recogniser
 
-        return load_recogniser(self.model, self.language) if self.transcribe else None
+        if not self.transcribe:
+            return None
+        recogniser = load_recogniser(self.model, self.language)
+        recogniser.load()  # a model that cannot be had is better known before the work is done
+        return recogniser
 
 
 def protect_files(

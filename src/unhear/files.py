@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unhear.audio import as_stored, read, write
-from unhear.evaluate import Figures, Signals, hear, measure, transcribe
+from unhear.evaluate import Figures, Signals, Transcripts, hear, measure, transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Result:
     output: Path
     signals: Signals
     figures: Figures
-    transcripts: dict[str, str] | None
+    transcripts: Transcripts | None
     notes: list[str]
     attack_seconds: float
 

@@ -36,7 +36,7 @@ LOOP_SHARE = 1 / 3
 
 
 def snr_db(
-    signal: Float[np.ndarray, " time"], perturbation: Float[np.ndarray, " time"]
+    signal: Float[np.ndarray, " time"], perturbation: Float[np.ndarray, " other"]
 ) -> float:
     """10·log10(‖signal‖² / ‖perturbation‖²) in dB, a ratio of energies.
 
@@ -90,7 +90,7 @@ def level_change_db(
 
 
 def si_sdr_db(
-    reference: Float[np.ndarray, " time"], estimate: Float[np.ndarray, " time"]
+    reference: Float[np.ndarray, " time"], estimate: Float[np.ndarray, " other"]
 ) -> float:
     """Scale-invariant signal-to-distortion ratio in dB, both signals made zero-mean.
 
@@ -109,7 +109,7 @@ def si_sdr_db(
 
 
 def pesq_wb(
-    reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " time"]
+    reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " other"]
 ) -> float:
     """Wide-band PESQ (ITU-T P.862.2) at 16 kHz: MOS-LQO from 1.04 (bad) to 4.64 (identical).
 
@@ -141,7 +141,7 @@ def _pesq_piece(
         return nan
 
 
-def stoi(reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " time"]) -> float:
+def stoi(reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " other"]) -> float:
     """Short-time objective intelligibility at 16 kHz, about 0 (none) to 1 (all).
 
     Taal et al., IEEE TASLP 19(7), 2011. A degraded signal of zeros has 0. NaN when the
@@ -260,8 +260,8 @@ def _normaliser(*, english: bool) -> Callable[[str], str]:
 
 
 def _pair(
-    first: Float[np.ndarray, " time"], second: Float[np.ndarray, " time"]
-) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    first: Float[np.ndarray, " time"], second: Float[np.ndarray, " other"]
+) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " other"]]:
     if first.shape != second.shape:
         raise InputError(
             f"signals of {first.size} and {second.size} samples cannot be compared: cut both "

@@ -14,19 +14,19 @@ from unhear.report.page import Page, Panel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from unhear.audio import Recording
     from unhear.files import Result
 
 FIGURES = {
-    "snr_db": ("perturbation SNR", "{:.2f} dB", "recording to what was added, energies"),
-    "peak": ("perturbation peak", "{:.5f}", "the largest added sample; full scale is 1"),
-    "level_change_db": ("enhancer's output", "{:+.1f} dB", "its level, protected to original"),
-    "rpr": ("RPR", "{:.3f}", "ln‖change of output‖ / ln‖perturbation‖ in 16-bit steps"),
-    "gain_db": ("gain", "{:+.1f} dB", "change of output to perturbation"),
-    "pesq_wb": ("PESQ", "{:.2f}", "protected against the recording itself: 4.64 is identical"),
-    "stoi": ("STOI", "{:.3f}", "protected against the recording itself: 1 is identical"),
+    "snr_db": ("perturbation SNR", "{:.2f} dB", "recording to what was added"),
+    "peak": ("perturbation peak", "{:.5f}", "largest added sample; full scale is 1"),
+    "level_change_db": ("enhancer's output", "{:+.1f} dB", "change of its level"),
+    "rpr": ("RPR", "{:.3f}", "log-norm ratio, output's change to perturbation"),
+    "gain_db": ("gain", "{:+.1f} dB", "output's change to perturbation"),
+    "pesq_wb": ("PESQ", "{:.2f}", "protected to original: 4.64 is identical"),
+    "words_lost": ("words lost", "{:.0f} %", "of what was recognised after enhancing"),
+    "stoi": ("STOI", "{:.3f}", "protected to original: 1 is identical"),
 }
 HEARD = {
     "noisy": "recording",
@@ -46,7 +46,7 @@ def table(result: Result) -> Table:
     shown.add_column()
     for label, value, explanation in figure_rows(result):
         shown.add_row(label, f"{value}  [dim]{explanation}[/dim]")
-    for name, text in (result.transcripts or {}).items():
+    for name, text in _texts(result).items():
         read = escape(f"“{text}”") if text else "[dim](nothing recognised)[/dim]"
         shown.add_row(HEARD[name], read)
     for note in result.notes:
@@ -57,18 +57,24 @@ def table(result: Result) -> Table:
 def figure_rows(result: Result) -> list[tuple[str, str, str]]:
     """(label, value, explanation) of each figure; a dash where it is undefined."""
     values = asdict(result.figures)
+    if result.transcripts:
+        values["words_lost"] = result.transcripts.words_lost
     return [
         (label, "–" if math.isnan(values[name]) else form.format(values[name]), explanation)
         for name, (label, form, explanation) in FIGURES.items()
+        if name in values
     ]
+
+
+def _texts(result: Result) -> dict[str, str]:
+    return result.transcripts.texts if result.transcripts else {}
 
 
 def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
     """One JSON object; what is undefined or infinite is null."""
-    figures = {
-        name: value if math.isfinite(value) else None
-        for name, value in asdict(result.figures).items()
-    }
+    figures = asdict(result.figures)
+    if result.transcripts:
+        figures["words_lost"] = result.transcripts.words_lost
     noisy = result.signals.noisy
     return {
         "source": str(result.source),
@@ -78,15 +84,15 @@ def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(noisy.seconds, 4),
         "attack_seconds": round(result.attack_seconds, 3),
         "settings": settings,
-        "figures": figures,
-        "transcripts": result.transcripts,
+        "figures": {name: v if math.isfinite(v) else None for name, v in figures.items()},
+        "transcripts": _texts(result) or None,
         "notes": result.notes,
     }
 
 
 def page(result: Result, settings: dict[str, Any]) -> Page:
     """The four signals of the paper's Figure 2, to see and to hear."""
-    texts, signals = result.transcripts or {}, result.signals
+    texts, signals = _texts(result), result.signals
     four = [
         ("noisy", signals.noisy, "as it came"),
         ("protected", signals.protected, "as written: it should sound the same"),
@@ -121,8 +127,3 @@ def _flattened(settings: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield from ((f"{key} {name}", inner) for name, inner in value.items())
         else:
             yield key, value
-
-
-def page_name(output: Path) -> str:
-    """The page of a protected file is called like it."""
-    return output.stem

@@ -8,6 +8,7 @@ whatever lies above the enhancer's band is returned untouched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
 
 
+MOST_PHASES = 1000  # 11,025 Hz has 640 towards 16 kHz
+
+
 def _ignore(done: int, total: int) -> None:
     pass
 
@@ -55,7 +59,7 @@ class Protector:
         all zeros comes back unchanged. Raises FailureError when the attack diverges.
         """
         original = as_stored(recording.samples, recording.subtype)
-        rate = min(recording.sample_rate, self.enhancer.card.sample_rate)
+        rate = working_rate(recording.sample_rate, self.enhancer.card.sample_rate)
         audio = torch.from_numpy(resample(original, recording.sample_rate, rate)).float()
         delta = self._perturbation(audio, rate, progress)
         if not bool(torch.isfinite(delta).all()):
@@ -116,6 +120,16 @@ class Protector:
         )
         delta = self.attack(parts.flatten(0, 1), Objective(heard, loss, counter), self.budget)
         return delta.unflatten(0, (-1, channels))
+
+
+def working_rate(own: int, enhancers: int) -> int:
+    """The rate at which a perturbation is computed, in Hz: the lower one, if that is practical.
+
+    The differentiable resampler keeps a filter for every phase between the two rates; rates
+    that share no factor, such as 11,127 and 16,000 Hz, have too many phases.
+    """
+    phases = enhancers // gcd(own, enhancers)
+    return own if own < enhancers and phases <= MOST_PHASES else enhancers
 
 
 class _Counter:

@@ -75,6 +75,13 @@ class Recogniser:
     model: str
     language: str | None = None  # None: detected from each recording
 
+    def load(self) -> None:
+        """Load the model now, and fetch it if need be, rather than at the first recording.
+
+        Raises InputError or FailureError when it cannot be had.
+        """
+        _engine(self.model)
+
     def transcribe(
         self, audio: Float[np.ndarray, " time"], language: str | None = None
     ) -> Transcript:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, field, fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -29,20 +29,14 @@ def _flag(found: list[tuple[str, Any]]) -> Any:
     return Annotated[kind | None, Parameter(help=text, group=GROUP)]
 
 
-if TYPE_CHECKING:
-
-    class AttackSettings:
-        """What the user set; None stands for an attack's own default."""
-
-else:
-    AttackSettings = Parameter(name="*")(
-        make_dataclass(
-            "AttackSettings",
-            [(name, kind, field(default=None)) for name, kind in _flags().items()],
-            frozen=True,
-            namespace={"__module__": __name__},
-        )
+AttackSettings = Parameter(name="*")(
+    make_dataclass(
+        "AttackSettings",
+        [(name, kind, field(default=None)) for name, kind in _flags().items()],
+        frozen=True,
+        namespace={"__module__": __name__, "__doc__": "What the user set; None: the default."},
     )
+)
 
 
 def given(settings: Any | None) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class OPT(Attack):
 
     steps: int = parameter(500, "gradient steps")
     alpha: float = parameter(1e-4, "weight of the distance to the target")
-    length_normalised: bool = parameter(
-        default=True, text="keep α's meaning at any length (the paper's grows with √length)"
+    paper_alpha: bool = parameter(
+        default=False, text="α as in the paper, where it weighs more in longer recordings"
     )
     learning_rate: float = parameter(1e-3, "of Adam, in full scale")
 
@@ -55,9 +55,7 @@ class OPT(Attack):
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
         samples = audio.shape[-1]
-        alpha = self.alpha * (
-            (REFERENCE_LENGTH / samples) ** 0.5 if self.length_normalised else 1
-        )
+        alpha = self.alpha * (1 if self.paper_alpha else (REFERENCE_LENGTH / samples) ** 0.5)
         delta = audio.new_zeros(audio.shape)
         mean, square = delta.clone(), delta.clone()
         for step in range(1, self.steps + 1):

@@ -23,6 +23,7 @@ from unhear.training.discriminator import Discriminator
 from unhear.training.scores import scaled_pesqs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import ProcessPoolExecutor
 
     from jaxtyping import Float
@@ -40,20 +41,21 @@ class Recipe:
 
     seed: int = 0
     warm_epochs: int = 70
-    adversarial_epochs: int = 290
+    adversarial_epochs: int = 250
     steps_per_epoch: int = 64  # supervised steps
     judged_batches: int = 4  # batches scored by PESQ in an adversarial epoch
-    free_batches: int = 16  # further batches that only the generator sees
+    free_batches: int = 8  # further batches that only the generator sees
     batch_size: int = 16  # clips of 3 s
     discriminator_epochs: int = 10  # first adversarial epochs, in which it learns alone
     learning_rate: float = 5e-4
     discriminator_learning_rate: float = 1e-3
     discriminator_batch_size: int = 12
+    generator_batch_size: int = 4  # in the adversarial stage, where many small steps win
     warm_learning_rate: float = 1e-3
     final_share: float = 0.25  # of the adversarial epochs, over which the rate falls to a tenth
     history_share: float = 0.2  # of the replay that is learnt again in every epoch
     history_size: int = 960  # clips kept in the replay
-    anchor: float = 1.0  # weight of the supervised term beside the adversarial one
+    anchor: float = 0.1  # weight of the supervised term beside the adversarial one
     average: float = 0.998  # of the moving average of the weights that is shipped
 
 
@@ -157,19 +159,30 @@ class Training:
             group["lr"] = learning_rate(self.recipe, self.epoch)
 
     def _judge_mixtures(self) -> tuple[Judged, list[tuple[Tensor, Tensor]]]:
-        """Enhance new mixtures and ask PESQ about clean, enhanced and noisy speech."""
+        """Enhance new mixtures and ask PESQ about clean, enhanced and noisy speech.
+
+        Enhanced speech is judged a second time after a step of random length towards the clean
+        magnitudes: it is along such steps that the generator will follow the discriminator.
+        """
         count = self.recipe.judged_batches
         batches = [self._batch(JUDGED, self.epoch * count + i) for i in range(count)]
-        clean = torch.cat([clean for clean, _ in batches])
-        noisy = torch.cat([noisy for _, noisy in batches])
-        enhanced = torch.cat([enhance(self.generator, part) for part in noisy.split(32)])
-        scores = [torch.from_numpy(self._score(clean, part)) for part in (enhanced, noisy)]
-        known = torch.isfinite(scores[0] + scores[1])
-        scores.append(torch.ones(len(clean)))
-        kinds = zip((enhanced, noisy, clean), scores, strict=True)
-        thirds = [Judged(_pcm16(clean), _pcm16(part), score) for part, score in kinds]
-        columns = zip(*thirds, strict=True)
+        clean, noisy = (torch.cat(part) for part in zip(*batches, strict=True))
+        variants = [self._variants(*batch) for batch in batches]
+        enhanced, nearer = (torch.cat(part) for part in zip(*variants, strict=True))
+        judged = [enhanced, nearer, noisy]
+        scores = [torch.from_numpy(self._score(clean, part)) for part in judged]
+        known = torch.isfinite(torch.stack(scores).sum(0))
+        kinds = zip([*judged, clean], [*scores, torch.ones(len(clean))], strict=True)
+        quarters = [Judged(_pcm16(clean), _pcm16(part), score) for part, score in kinds]
+        columns = zip(*quarters, strict=True)
         return Judged(*(torch.cat([part[known] for part in c]) for c in columns)), batches
+
+    @torch.no_grad()
+    def _variants(self, clean: Tensor, noisy: Tensor) -> tuple[Tensor, Tensor]:
+        """Enhanced waveforms, and others on the way from them to the clean magnitudes."""
+        estimate = masked(self.generator, noisy)
+        nearer = torch.lerp(estimate, _feature(clean), torch.rand(len(clean), 1, 1))
+        return resynthesised(estimate, noisy), resynthesised(nearer, noisy)
 
     def _score(self, clean: Tensor, judged: Tensor) -> np.ndarray:
         return scaled_pesqs(self.pool, clean.numpy(), judged.numpy())
@@ -187,8 +200,8 @@ class Training:
         return float(np.mean(losses))
 
     def _remember(self, current: Judged) -> None:
-        """Keep the enhanced third: clean and noisy speech come anew with every epoch."""
-        new = Judged(*(part[: len(part) // 3] for part in current))
+        """Keep the enhanced half: clean and noisy speech come anew with every epoch."""
+        new = Judged(*(part[: len(part) // 2] for part in current))
         if self.history is not None:
             pairs = zip(self.history, new, strict=True)
             new = Judged(*(torch.cat(pair)[-self.recipe.history_size :] for pair in pairs))
@@ -199,7 +212,7 @@ class Training:
         count = self.recipe.free_batches
         free = (self._batch(FREE, self.epoch * count + i) for i in range(count))
         losses = []
-        for clean, noisy in chain(batches, free):
+        for clean, noisy in self._small(chain(batches, free)):
             estimate, target = masked(self.generator, noisy), _feature(clean)
             adversarial = (self.discriminator(estimate, target) - 1).square().mean()
             supervised = compressed_distance(estimate, target)
@@ -208,6 +221,13 @@ class Training:
         self.discriminator.requires_grad_(requires_grad=True)
         adversarial, supervised = np.mean(losses, axis=0)
         return {"adversarial": float(adversarial), "supervised": float(supervised)}
+
+    def _small(
+        self, batches: Iterable[tuple[Tensor, Tensor]]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        size = self.recipe.generator_batch_size
+        for clean, noisy in batches:
+            yield from zip(clean.split(size), noisy.split(size), strict=True)
 
     def _generator_step(self, loss: Float[Tensor, ""]) -> None:
         self.generator_optimiser.zero_grad()
@@ -255,14 +275,20 @@ def supervised_loss(
     return compressed_distance(masked(network, noisy), _feature(clean))
 
 
+def resynthesised(
+    feature: Float[Tensor, "batch frames bins"], noisy: Float[Tensor, "batch time"]
+) -> Float[Tensor, "batch time"]:
+    """Waveforms of log1p magnitudes with the phase of ``noisy``."""
+    spec = spectrum(noisy)
+    return waveform(spec * (torch.expm1(feature) / magnitude(spec)), noisy.shape[-1])
+
+
 @torch.no_grad()
 def enhance(
     network: MaskNetwork, noisy: Float[Tensor, "batch time"]
 ) -> Float[Tensor, "batch time"]:
     """Waveforms as the training sees them: with the clamp on the mask."""
-    spec = spectrum(noisy)
-    gain = torch.expm1(masked(network, noisy)) / magnitude(spec)
-    return waveform(spec * gain, noisy.shape[-1])
+    return resynthesised(masked(network, noisy), noisy)
 
 
 def worker_count() -> int:
