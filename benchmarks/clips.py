@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from unhear import audio
 from unhear.datasets import Clip, fit_length, mix_at_snr, read_manifest, select
@@ -34,15 +36,19 @@ class Case:
 Placed = tuple[Clip, Clip, float]  # speech, its noise, where in the noise it starts (0 to 1)
 
 
-def mixtures(data: Path, count: int | None, snr_db: float) -> list[Case]:
+def mixtures(data: Path, count: int | None, snr_db: float, longest: float = inf) -> list[Case]:
     """`test` speech (all, or ``count`` evenly spread clips) in `test` noise.
+
+    Only clips of at most ``longest`` seconds are taken.
 
     Which noise and where it starts do not depend on ``count`` or ``snr_db``.
     Raises InputError when the folder has no such clips.
     """
     clips = read_manifest(data)
     own = [clip for clip in select(clips, "speech", "test") if clip.path.parent.name != PAIRED]
-    placed = _spread(_with_noise(own, select(clips, "noise", "test")), count)
+    placed = _with_noise(own, select(clips, "noise", "test"))
+    short = [each for each in placed if soundfile.info(each[0].path).duration <= longest]
+    placed = _spread(short, count)
     return [_mixture(*each, snr_db) for each in placed]
 
 

@@ -93,13 +93,16 @@ def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
 def page(result: Result, settings: dict[str, Any]) -> Page:
     """The four signals of the paper's Figure 2, to see and to hear."""
     texts, signals = _texts(result), result.signals
-    four = [
-        ("noisy", signals.noisy, "as it came"),
-        ("protected", signals.protected, "as written: it should sound the same"),
-        ("enhanced", signals.enhanced, "what the enhancer makes of the recording"),
-        ("enhanced_protected", signals.enhanced_protected, "and of the protected recording"),
+    captions = {
+        "noisy": "as it came",
+        "protected": "as written: it should sound the same",
+        "enhanced": "what the enhancer makes of the recording",
+        "enhanced_protected": "what it makes of the protected recording",
+    }
+    panels = [
+        _panel(name, getattr(signals, name), caption, texts)
+        for name, caption in captions.items()
     ]
-    panels = [_panel(name, recording, caption, texts) for name, recording, caption in four]
     flat = [(key, str(value)) for key, value in _flattened(settings)]
     title = f"{result.source.name}, protected"
     return Page(title, _summary(result), panels, figure_rows(result), flat)
@@ -115,9 +118,12 @@ def _summary(result: Result) -> str:
     figures = result.figures
     if not (math.isfinite(figures.snr_db) and math.isfinite(figures.level_change_db)):
         return "; ".join(result.notes).capitalize() + "."
+    changes = [f"the level of the enhancer's output by {figures.level_change_db:+.1f} dB"]
+    if result.transcripts and not math.isnan(result.transcripts.words_lost):
+        changes.append(f"{result.transcripts.words_lost:.0f} % of the words recognised in it")
     return (
-        f"A perturbation {figures.snr_db:.1f} dB below the recording changes the level of the "
-        f"enhancer's output by {figures.level_change_db:+.1f} dB."
+        f"A perturbation {figures.snr_db:.1f} dB below the recording changes "
+        f"{' and '.join(changes)}."
     )
 
 

@@ -58,14 +58,14 @@ class Distance:
 class Erasure:
     """Takes the speech out in a way that turning the volume up does not bring back.
 
-    The sum of two parts, both 0 to 1 on mel spectra: the loudness left (power to the 0.3,
-    relative to ``reference``), and ``weight`` times the correlation over time of each band's
-    log power with that of ``reference``, which is blind to level.
+    The sum of two parts on mel spectra, both 1 for ``reference`` itself: the loudness left
+    (mean power to the 0.3, as a share), and ``weight`` times the correlation over time of each
+    band's log power with that of ``reference``, which is blind to level.
     """
 
     reference: Float[Tensor, "batch time"]  # what the enhancer makes of the recording itself
     sample_rate: int  # Hz
-    weight: float = 0.5
+    weight: float = 5.0  # see docs/log.md
 
     def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
         """See :class:`Erasure`."""
