@@ -55,8 +55,9 @@ COLUMNS = {  # column → (field of a row, format)
 }
 NOTES = """\
 - WER of Whisper base in English against the transcript, in %: pooled over all clips, and, after
-  the slash, with the errors of each clip capped at its words. DE: points by which WER rises,
-  enhanced protected to enhanced unprotected, both pooled. "raw": at the level that the network
+  the slash, with the errors of each clip capped at its words, which is the steadier figure:
+  Whisper loops on noise. DE: points by which WER rises from the enhanced original to the
+  enhanced protected recording, pooled and capped. "raw": at the level that the network
   puts out; "peak": after peak normalisation, as behind the official front end.
 - SNR of recording to perturbation in dB, energies; PESQ-wb and STOI of the protected recording
   against the noisy one; level change of the enhancer's output and gain (change of its output to
@@ -96,8 +97,8 @@ class Setting:
     @property
     def title(self) -> str:
         target = "" if isinstance(self.attack, Noise) else f", {self.target}"
-        steps = getattr(self.attack, "steps", 1)
-        return f"{self.attack.name}{target}, {self.budget}, {steps} steps"
+        steps = f", {self.attack.evaluations} steps" if self.attack.evaluations > 1 else ""
+        return f"{self.attack.name}{target}, {self.budget}{steps}"
 
 
 def settings(opt_steps: int) -> list[Setting]:
@@ -213,15 +214,12 @@ def _figures(rows: list[dict[str, Any]]) -> list[str]:
 def _words(rows: list[dict[str, Any]]) -> list[str]:
     raw, peak = "enhanced_protected", "enhanced_protected_normalised"
     texts = [each["heard"][peak] for each in rows]
-    rise = [
-        metrics.de(_pooled(rows, before), _pooled(rows, after))
-        for before, after in [("enhanced", raw), ("enhanced_normalised", peak)]
-    ]
     return [
         _wer(rows, "protected"),
         _wer(rows, raw),
         _wer(rows, peak),
-        *(f"{points:+.1f}" for points in rise),
+        _rise(rows, "enhanced", raw),
+        _rise(rows, "enhanced_normalised", peak),
         _wer(rows, raw, against="enhanced"),
         f"{100 * np.mean([metrics.is_empty(text) for text in texts]):.0f} %",
         f"{100 * np.mean([metrics.is_looping(text) for text in texts]):.0f} %",
@@ -234,8 +232,10 @@ def _errors(rows: list[dict[str, Any]], heard: str, against: str | None) -> list
     return [metrics.word_errors(truth, text) for truth, text in pairs]
 
 
-def _pooled(rows: list[dict[str, Any]], heard: str) -> float:
-    return metrics.pooled_wer(_errors(rows, heard, None))
+def _rise(rows: list[dict[str, Any]], before: str, after: str) -> str:
+    both = [_errors(rows, heard, None) for heard in (before, after)]
+    rises = [metrics.de(*map(rate, both)) for rate in (metrics.pooled_wer, metrics.capped_wer)]
+    return "/".join(f"{points:+.1f}" for points in rises)
 
 
 def _wer(rows: list[dict[str, Any]], heard: str, against: str | None = None) -> str:

@@ -233,7 +233,11 @@ def as_stored(
     if not subtype.startswith("PCM_"):
         return samples
     scale = 2.0 ** (int(subtype.removeprefix("PCM_")) - 1)
-    return np.clip(np.round(samples * scale), -scale, scale - 1) / scale
+    steps = samples * scale  # in place from here: a long recording is large
+    np.round(steps, out=steps)
+    np.clip(steps, -scale, scale - 1, out=steps)
+    steps /= scale
+    return steps
 
 
 def resample(
@@ -253,7 +257,9 @@ def fitted(
     samples: Float[np.ndarray, "channels time"], length: int
 ) -> Float[np.ndarray, "channels length"]:
     """Cut at the end, or padded with zeros, to ``length`` samples."""
-    return np.pad(samples[:, :length], ((0, 0), (0, max(0, length - samples.shape[1]))))
+    if samples.shape[1] >= length:
+        return samples[:, :length]
+    return np.pad(samples, ((0, 0), (0, length - samples.shape[1])))
 
 
 def _listed(endings: Iterable[str]) -> str:

@@ -10,6 +10,9 @@ import torch
 from unhear.audio import Recording, as_stored, resample
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from unhear.enhancers.base import Enhancer
 
 
@@ -17,9 +20,16 @@ def enhanced(recording: Recording, enhancer: Enhancer) -> Recording:
     """Every channel enhanced on its own, at the enhancer's rate, at the level it comes out."""
     rate = enhancer.card.sample_rate
     audio = resample(recording.samples, recording.sample_rate, rate)
-    with torch.no_grad():
-        output = enhancer(torch.from_numpy(audio).float()).double().numpy()
-    return Recording(as_stored(output, "PCM_16"), rate)
+    output = enhanced_one_by_one(torch.from_numpy(audio).float(), enhancer)
+    return Recording(as_stored(output.double().numpy(), "PCM_16"), rate)
+
+
+@torch.no_grad()
+def enhanced_one_by_one(
+    audio: Float[Tensor, "clips time"], enhancer: Enhancer
+) -> Float[Tensor, "clips time"]:
+    """Clips of any length, enhanced whole, with the memory of only one at a time."""
+    return torch.cat([enhancer(clip[None]) for clip in audio])
 
 
 def peak_normalised(recording: Recording) -> Recording:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from unhear import metrics
 from unhear.audio import resample
 from unhear.enhance import downmixed, enhanced, peak_normalised
 
 if TYPE_CHECKING:
+    import numpy as np
     from jaxtyping import Float
 
     from unhear.audio import Recording
@@ -72,8 +71,8 @@ def measure(signals: Signals) -> Figures:
     change = after - before
     mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
     return Figures(
-        snr_db=metrics.snr_db(noisy.ravel(), added.ravel()),
-        peak=float(np.max(np.abs(added))),
+        snr_db=metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
+        peak=max(float(added.max()), -float(added.min())),
         level_change_db=metrics.level_change_db(before, after),
         rpr=metrics.rpr(heard, change),
         rpr_unit=metrics.rpr_unit(heard, change),
@@ -92,12 +91,11 @@ class Transcripts:
 
     @property
     def words_lost(self) -> float:
-        """WER in % of the enhanced protected recording, turned up to full scale, against what
-        is recognised in the enhanced original: the "success rate" of arXiv 2206.08170. NaN
-        when there was nothing to lose.
+        """WER in %, at most 100, of the enhanced protected recording, turned up to full scale,
+        against what is recognised in the enhanced original. NaN when there was nothing to lose.
         """
         before, after = self.texts["enhanced"], self.texts["enhanced_protected_normalised"]
-        return metrics.word_errors(before, after, self.language or "en").rate
+        return metrics.word_errors(before, after, self.language or "en").capped
 
 
 def transcribe(signals: Signals, recogniser: Recogniser) -> Transcripts:

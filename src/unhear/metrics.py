@@ -10,7 +10,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from math import inf, log, log10, nan
+from math import inf, isnan, log, log10, nan
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -26,6 +26,7 @@ SAMPLE_RATE = 16_000  # Hz, for PESQ and STOI
 INT16 = 32_768  # 16-bit steps in an amplitude of 1
 PESQ_SHORTEST = SAMPLE_RATE // 4  # samples
 PESQ_LONGEST = 20 * SAMPLE_RATE  # samples
+STOI_LONGEST = 60 * SAMPLE_RATE  # samples: bounds the memory of its frames
 STOI_SHORTEST = 2 * SAMPLE_RATE // 5  # samples: 30 of its frames
 LOOP_REPEATS = 4
 LOOP_WORDS = 6
@@ -119,13 +120,8 @@ def pesq_wb(
     found. Raises InputError when the lengths differ.
     """
     reference, degraded = _pair(reference, degraded)
-    pieces = max(1, -(-reference.size // PESQ_LONGEST))
-    pairs = zip(
-        np.array_split(reference, pieces), np.array_split(degraded, pieces), strict=True
-    )
-    scores = np.array([_pesq_piece(before, after) for before, after in pairs])
-    scores = scores[~np.isnan(scores)]
-    return float(scores.mean()) if scores.size else nan
+    scores = [_pesq_piece(*pair) for pair in _pieces(reference, degraded, PESQ_LONGEST)]
+    return _mean_of_defined(scores)
 
 
 def _pesq_piece(
@@ -144,13 +140,21 @@ def _pesq_piece(
 def stoi(reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " other"]) -> float:
     """Short-time objective intelligibility at 16 kHz, about 0 (none) to 1 (all).
 
-    Taal et al., IEEE TASLP 19(7), 2011. A degraded signal of zeros has 0. NaN when the
+    Taal et al., IEEE TASLP 19(7), 2011. Longer audio is cut into equal pieces of at most 60 s,
+    whose mean is returned. A degraded signal of zeros has 0. NaN when the
     reference is all zeros or has less than 0.4 s of sound, or either signal is not finite.
     Raises InputError when the lengths differ.
     """
+    reference, degraded = _pair(reference, degraded)
+    scores = [_stoi_piece(*pair) for pair in _pieces(reference, degraded, STOI_LONGEST)]
+    return _mean_of_defined(scores)
+
+
+def _stoi_piece(
+    reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " time"]
+) -> float:
     from pystoi import stoi as compute  # pyright: ignore[reportUnknownVariableType]
 
-    reference, degraded = _pair(reference, degraded)
     finite = bool(np.isfinite(degraded).all())
     if reference.size < STOI_SHORTEST or not finite or not _has_sound(reference):
         return nan
@@ -160,6 +164,19 @@ def stoi(reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " ot
             return float(compute(reference, degraded, SAMPLE_RATE))
         except RuntimeWarning:  # too few frames with sound, where pystoi would return 1e-5
             return nan
+
+
+def _pieces(
+    reference: Float[np.ndarray, " time"], degraded: Float[np.ndarray, " time"], longest: int
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Both signals cut alike into equal pieces of at most ``longest`` samples."""
+    count = max(1, -(-reference.size // longest))
+    return zip(np.array_split(reference, count), np.array_split(degraded, count), strict=True)
+
+
+def _mean_of_defined(scores: list[float]) -> float:
+    defined = [score for score in scores if not isnan(score)]
+    return sum(defined) / len(defined) if defined else nan
 
 
 # Words
@@ -267,7 +284,7 @@ def _pair(
             f"signals of {first.size} and {second.size} samples cannot be compared: cut both "
             "to one length"
         )
-    return first.astype(np.float64), second.astype(np.float64)
+    return np.asarray(first, np.float64), np.asarray(second, np.float64)
 
 
 def _has_sound(*signals: Float[np.ndarray, " time"]) -> bool:
@@ -281,7 +298,7 @@ def _centred(audio: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
 
 
 def _norm(audio: Float[np.ndarray, " time"]) -> float:
-    return float(np.linalg.norm(audio.astype(np.float64)))
+    return float(np.linalg.norm(np.asarray(audio, np.float64)))
 
 
 def _rms(audio: Float[np.ndarray, " time"]) -> float:

@@ -34,9 +34,13 @@ class Heard:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
         """The raw output, not normalised in level, one row for each clip that arrives."""
+        return self.enhancer(self.arriving(audio))
+
+    def arriving(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
+        """What comes out of the channels."""
         for channel in self.channels:
             audio = channel(audio)
-        return self.enhancer(audio)
+        return audio
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from unhear.audio import Recording, as_stored, fitted, resample
 from unhear.budgets import Budget, stored_within
 from unhear.channels import path_to_enhancer
 from unhear.chunks import plan
+from unhear.enhance import enhanced_one_by_one
 from unhear.errors import FailureError
 from unhear.objective import Heard, Objective
 
@@ -79,8 +80,11 @@ class Protector:
         def store(samples: Tensor) -> Tensor:
             return torch.from_numpy(as_stored(samples.numpy(), subtype))
 
-        audio, delta = torch.from_numpy(original), torch.from_numpy(added)
-        return stored_within(audio, delta, self.budget, store).numpy()
+        rows = [  # one by one: at the file's own rate a channel can be large
+            stored_within(audio[None], delta[None], self.budget, store)
+            for audio, delta in zip(*map(torch.from_numpy, (original, added)), strict=True)
+        ]
+        return torch.cat(rows).numpy()
 
     def _perturbation(
         self,
@@ -92,8 +96,8 @@ class Protector:
         heard = Heard(
             self.enhancer, path_to_enhancer(channels, rate, self.enhancer.card.sample_rate)
         )
-        with torch.no_grad():
-            waveform = self.target.waveform(heard(audio))
+        reference = enhanced_one_by_one(heard.arriving(audio), self.enhancer)
+        waveform = self.target.waveform(reference)
         chunks = plan(samples, rate)
         parts = chunks.cut(audio)
         goals = chunks.at_rate(self.enhancer.card.sample_rate / rate).cut(waveform)
