@@ -75,8 +75,20 @@ class MaxAmplitude(Budget):
         return delta.clamp(-self.eps, self.eps)
 
 
+class EnergyBudget(Budget):
+    """Budgets that measure by the L2 norm."""
+
+    def direction(self, gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        """The gradient over its L2 norm."""
+        return gradient / (self.size(gradient) + TINY)
+
+    def size(self, delta: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
+        """‖δ‖₂."""
+        return delta.norm(dim=-1, keepdim=True)
+
+
 @dataclass(frozen=True)
-class SignalToNoise(Budget):
+class SignalToNoise(EnergyBudget):
     """Energy: 10·log10(‖audio‖² / ‖δ‖²) is at least ``snr_db``."""
 
     snr_db: float
@@ -92,14 +104,6 @@ class SignalToNoise(Budget):
         """The L2 norm that a perturbation may have."""
         return self.size(audio) * 10 ** (-self.snr_db / 20)
 
-    def direction(self, gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        """The gradient over its L2 norm."""
-        return gradient / (self.size(gradient) + TINY)
-
-    def size(self, delta: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
-        """‖δ‖₂."""
-        return delta.norm(dim=-1, keepdim=True)
-
     def project(
         self, delta: Float[Tensor, "batch time"], audio: Float[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time"]:
@@ -108,7 +112,7 @@ class SignalToNoise(Budget):
 
 
 @dataclass(frozen=True)
-class Unbounded(Budget):
+class Unbounded(EnergyBudget):
     """No limit, as the paper's OPT has it; directions and steps are those of 0 dB SNR."""
 
     def __str__(self) -> str:
@@ -117,14 +121,6 @@ class Unbounded(Budget):
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
         """The clip's own norm."""
         return self.size(audio)
-
-    def direction(self, gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        """The gradient over its L2 norm."""
-        return gradient / (self.size(gradient) + TINY)
-
-    def size(self, delta: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
-        """‖δ‖₂."""
-        return delta.norm(dim=-1, keepdim=True)
 
     def project(
         self, delta: Float[Tensor, "batch time"], audio: Float[Tensor, "batch time"]
