@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from unhear import audio, metrics
-from unhear.enhance import enhanced, peak_normalised
+from unhear.enhance import enhanced, peak_normalised, raw
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.checkpoints import locate
 from unhear.enhancers.metricgan import BUNDLED, CHECKPOINT
@@ -127,7 +127,7 @@ def systems(weights: str | None, gtcrn: Path | None, *, words: bool) -> list[Sys
 
 
 def _enhancing(enhancer: Enhancer) -> Callable[[Case], audio.Recording]:
-    return lambda case: enhanced(case.noisy, enhancer)
+    return lambda case: raw(enhanced(case.noisy, enhancer))
 
 
 # Measuring

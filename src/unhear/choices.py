@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from unhear import __version__
 from unhear.attacks import make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.enhancers import DEFAULT, load_enhancer
@@ -108,6 +109,7 @@ class Choice:
             "speech": None if self.speech is None else str(self.speech),
             "budget": str(self.make_budget()),
             "seed": self.seed,
+            "unhear": __version__,
         }
 
 

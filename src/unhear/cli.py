@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.validators import Number
 
 from unhear import __version__
 from unhear.choices import Choice, Weights
@@ -133,12 +134,12 @@ def train(
         Path, Parameter(help="folder with a manifest.csv; its train split is used")
     ],
     output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
-    seed: int = 0,
+    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     warm_epochs: Annotated[int | None, Parameter(help="supervised epochs")] = None,
     adversarial_epochs: Annotated[int | None, Parameter(help="epochs against PESQ")] = None,
     force: Force = False,
 ) -> None:
-    """Train an enhancer's weights; called again after a kill, it goes on where it was."""
+    """Train weights; called again, go on from the .ckpt beside the output."""
     from unhear.commands import train_network
 
     epochs = {"warm_epochs": warm_epochs, "adversarial_epochs": adversarial_epochs}

@@ -59,23 +59,26 @@ def protect_files(
         check_pages(outputs, showing.report, force=force)
     recogniser = showing.recogniser()
     rows: list[dict[str, Any]] = []
-    for source, target in zip(inputs, outputs, strict=True):
-        with Progress(console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
-            task = bar.add_task(escape(source.name), total=None)
-            result = protect_file(
-                source,
-                target,
-                protector,
-                recogniser,
-                lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
-            )
-        rows.append(
-            row(result, choice.described()) | {"report": _report(result, choice, showing)}
-        )
-        if not showing.json:
-            _print_result(result, rows[-1]["report"])
-    if showing.json:
-        _print_json({"files": rows})
+    try:
+        for source, target in zip(inputs, outputs, strict=True):
+            with Progress(
+                console=STDERR, transient=True, disable=not STDERR.is_terminal
+            ) as bar:
+                task = bar.add_task(escape(source.name), total=None)
+                result = protect_file(
+                    source,
+                    target,
+                    protector,
+                    recogniser,
+                    lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
+                )
+            report = _report(result, choice, showing)
+            rows.append(row(result, choice.described()) | {"report": report})
+            if not showing.json:
+                _print_result(result, report)
+    finally:
+        if showing.json and rows:  # files that are done are told of, whatever comes after them
+            _print_json({"files": rows})
 
 
 def _report(result: Result, choice: Choice, showing: Showing) -> str | None:
@@ -108,8 +111,8 @@ def enhance_files(
     json: bool,
 ) -> None:
     """Enhance one file after the other."""
+    from unhear import enhance
     from unhear.audio import read, write
-    from unhear.enhance import enhanced, peak_normalised
     from unhear.enhancers import load_enhancer
     from unhear.places import check_all, output_paths
 
@@ -117,8 +120,8 @@ def enhance_files(
     outputs = output_paths(inputs, output)
     check_all(inputs, outputs, force=force, subtype="PCM_16")
     for source, target in zip(inputs, outputs, strict=True):
-        result = enhanced(read(source), enhancer)
-        write(result if raw else peak_normalised(result), target)
+        result = enhance.enhanced(read(source), enhancer)
+        write(enhance.raw(result) if raw else enhance.peak_normalised(result), target)
         if not json:
             print(f"{source} → {target}")
     if json:

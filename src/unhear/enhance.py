@@ -1,4 +1,7 @@
-"""What an adversary gets: a recording, enhanced as a whole, as the 16-bit file of it."""
+"""What an adversary gets: a recording, enhanced as a whole, as the 16-bit file of it.
+
+The level is chosen before the rounding, as it is in the official front end.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def enhanced(recording: Recording, enhancer: Enhancer) -> Recording:
-    """Every channel enhanced on its own, at the enhancer's rate, at the level it comes out."""
+    """Every channel enhanced on its own, at the enhancer's rate and not rounded yet."""
     rate = enhancer.card.sample_rate
     audio = resample(recording.samples, recording.sample_rate, rate)
     output = enhanced_one_by_one(torch.from_numpy(audio).float(), enhancer)
-    return Recording(as_stored(output.double().numpy(), "PCM_16"), rate)
+    return Recording(output.double().numpy(), rate)
 
 
 @torch.no_grad()
@@ -32,11 +35,17 @@ def enhanced_one_by_one(
     return torch.cat([enhancer(clip[None]) for clip in audio])
 
 
+def raw(recording: Recording) -> Recording:
+    """The 16-bit file at the level that came out of the network."""
+    return recording.with_samples(as_stored(recording.samples, recording.subtype))
+
+
 def peak_normalised(recording: Recording) -> Recording:
-    """Every channel divided by its peak, as behind the official front end; silence stays."""
+    """The 16-bit file of every channel divided by its peak, as behind the official front end;
+    silence stays.
+    """
     peaks = np.max(np.abs(recording.samples), axis=1, keepdims=True)
-    scaled = recording.samples / np.where(peaks > 0, peaks, 1)
-    return recording.with_samples(as_stored(scaled, recording.subtype))
+    return raw(recording.with_samples(recording.samples / np.where(peaks > 0, peaks, 1)))
 
 
 def downmixed(recording: Recording, rate: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unhear import metrics
 from unhear.audio import resample
-from unhear.enhance import downmixed, enhanced, peak_normalised
+from unhear.enhance import downmixed, enhanced, peak_normalised, raw
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,23 +22,14 @@ LISTENING_RATE = 16_000  # Hz, of PESQ, STOI and the recognisers
 
 @dataclass(frozen=True)
 class Signals:
-    """The four signals of the paper's Figure 2; the enhanced ones are raw in level."""
+    """The four signals of the paper's Figure 2, and the enhanced ones at full scale."""
 
     noisy: Recording
     protected: Recording
     enhanced: Recording
+    enhanced_normalised: Recording
     enhanced_protected: Recording
-
-    def to_recognise(self) -> dict[str, Recording]:
-        """The four, and the enhanced ones again after peak normalisation."""
-        return {
-            "noisy": self.noisy,
-            "protected": self.protected,
-            "enhanced": self.enhanced,
-            "enhanced_normalised": peak_normalised(self.enhanced),
-            "enhanced_protected": self.enhanced_protected,
-            "enhanced_protected_normalised": peak_normalised(self.enhanced_protected),
-        }
+    enhanced_protected_normalised: Recording
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,15 @@ class Figures:
 
 def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
     """Run the enhancer over both recordings, whole, as an adversary would."""
-    return Signals(noisy, protected, enhanced(noisy, enhancer), enhanced(protected, enhancer))
+    before, after = enhanced(noisy, enhancer), enhanced(protected, enhancer)
+    return Signals(
+        noisy,
+        protected,
+        raw(before),
+        peak_normalised(before),
+        raw(after),
+        peak_normalised(after),
+    )
 
 
 def measure(signals: Signals) -> Figures:
@@ -84,17 +83,18 @@ def measure(signals: Signals) -> Figures:
 
 @dataclass(frozen=True)
 class Transcripts:
-    """What a recogniser reads from each of :meth:`Signals.to_recognise`."""
+    """What a recogniser reads from each of :class:`Signals`."""
 
     texts: dict[str, str]
     language: str  # that of the noisy recording; "" when there is nothing to tell it from
 
     @property
     def words_lost(self) -> float:
-        """WER in %, at most 100, of the enhanced protected recording, turned up to full scale,
-        against what is recognised in the enhanced original. NaN when there was nothing to lose.
+        """WER in %, at most 100, of the enhanced protected recording against what is recognised
+        in the enhanced original, both turned up to full scale. NaN with nothing to lose.
         """
-        before, after = self.texts["enhanced"], self.texts["enhanced_protected_normalised"]
+        before = self.texts["enhanced_normalised"]
+        after = self.texts["enhanced_protected_normalised"]
         return metrics.word_errors(before, after, self.language or "en").capped
 
 
@@ -103,7 +103,7 @@ def transcribe(signals: Signals, recogniser: Recogniser) -> Transcripts:
     language = recogniser.transcribe(_listened(signals.noisy)).language
     texts = {
         name: recogniser.transcribe(_listened(recording), language=language or None).text
-        for name, recording in signals.to_recognise().items()
+        for name, recording in vars(signals).items()
     }
     return Transcripts(texts, language)
 

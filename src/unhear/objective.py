@@ -56,7 +56,7 @@ class Objective:
         return self.loss(self.heard(audio))
 
     def gradient(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        """Gradient of the summed losses; clips do not mix, so each row is its clip's own."""
+        """Gradient of the summed losses; recordings do not mix, so each row is its own's."""
         audio = audio.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self.losses(audio).sum(), audio)
         self.after_gradient()

@@ -95,7 +95,7 @@ def page(result: Result, settings: dict[str, Any]) -> Page:
     texts, signals = _texts(result), result.signals
     captions = {
         "noisy": "as it came",
-        "protected": "as written: it should sound the same",
+        "protected": "as written: it should sound nearly the same",
         "enhanced": "what the enhancer makes of the recording",
         "enhanced_protected": "what it makes of the protected recording",
     }

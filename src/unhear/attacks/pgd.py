@@ -1,7 +1,7 @@
 """PGD: many small steps, each projected back into the budget.
 
-Equation 5 of arXiv 2206.08170, descending. With ``--momentum 0 --final-rate 1 --start 0`` and
-an L∞ budget it is the paper's attack to the letter.
+Equation 5 of arXiv 2206.08170, descending. With ``--momentum 0 --final-rate 1 --start 0``, an
+L∞ budget and any target but erasure it is the paper's attack to the letter.
 """
 
 from __future__ import annotations
@@ -66,5 +66,5 @@ class PGD(Attack):
 
     def _rate(self, step: int) -> float:
         """From ``step_size`` down to ``final_rate`` of it along a cosine."""
-        fall = (1 + math.cos(math.pi * step / self.steps)) / 2
+        fall = (1 + math.cos(math.pi * step / max(1, self.steps - 1))) / 2
         return self.step_size * (self.final_rate + (1 - self.final_rate) * fall)

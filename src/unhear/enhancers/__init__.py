@@ -56,7 +56,8 @@ def find(name: str) -> Entry:
 def load_enhancer(name: str = DEFAULT, weights: str | None = None) -> Enhancer:
     """Build an enhancer with its own weights, or with the user's.
 
-    ``weights`` is a file (safetensors or a PyTorch state dict), a folder that holds one, or
+    ``weights`` is a file (safetensors or a PyTorch state dict), a folder
+    that holds it under its public name, or
     the ``ORGANISATION/MODEL`` of a model in the local hub cache.
     Raises InputError for an unknown name or weights of another network.
     """

@@ -103,6 +103,10 @@ def load_mixtures(clips: list[Clip], seed: int) -> tuple[Mixtures, Mixtures]:
     speech, noise = select(clips, "speech", "train"), select(clips, "noise", "train")
     held_out = _held_out_speakers(speech)
     recordings = [_read(clip.path) for clip in noise]
+    if not all(recording.any() for recording in recordings):
+        raise InputError(
+            "some noise of the train split is all zeros: take it out of the manifest"
+        )
     cuts = [int(len(recording) * (1 - HELD_OUT)) for recording in recordings]
     heads = [recording[:cut] for recording, cut in zip(recordings, cuts, strict=True)]
     tails = [recording[cut:] for recording, cut in zip(recordings, cuts, strict=True)]

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from safetensors.torch import save_file
 
-from unhear.audio import replacing
+from unhear.audio import accepts_files, replacing
 from unhear.datasets import read_manifest
 from unhear.errors import InputError
 from unhear.training.metricgan import Recipe, Training, worker_count
@@ -38,11 +38,11 @@ def train_metricgan(data: Path, output: Path, recipe: Recipe, *, force: bool = F
 
     ``output`` with ``.ckpt`` added holds the state after every eighth epoch: the same call
     goes on from there. ``output`` with ``.png`` added is a picture of the curves.
-    Raises InputError when the output exists and ``force`` is not set, when the data cannot be
-    used, or when the checkpoint was made by another recipe.
+    Raises InputError when the output exists and ``force`` is not set, cannot be written or
+    does not end in ``.safetensors``, when the data cannot be used, or when the checkpoint was
+    made by another recipe.
     """
-    if output.exists() and not force:
-        raise InputError(f"{output} exists: name another file or pass --force")
+    _check_output(output, force=force)
     train, valid = load_mixtures(read_manifest(data), recipe.seed)
     with worker_pool(worker_count()) as pool:
         training = Training(recipe, train, pool)
@@ -51,6 +51,16 @@ def train_metricgan(data: Path, output: Path, recipe: Recipe, *, force: bool = F
     with replacing(output) as partial:
         save_file(training.weights(), partial, metadata=described)
     return output
+
+
+def _check_output(output: Path, *, force: bool) -> None:
+    """Raise InputError before the hours of training, not after them."""
+    if output.suffix != ".safetensors":
+        raise InputError(f"{output} would not be recognised as weights: name it .safetensors")
+    if output.exists() and not force:
+        raise InputError(f"{output} exists: name another file or pass --force")
+    if not (output.parent.is_dir() and accepts_files(output.parent)):
+        raise InputError(f"the folder {output.parent} may not be written to: name another one")
 
 
 def _run(training: Training, valid: Mixtures, output: Path) -> None:

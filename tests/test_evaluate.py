@@ -1,0 +1,92 @@
+"""What an adversary gets, and the figures taken from it."""
+
+from __future__ import annotations
+
+from math import inf, isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from unhear.audio import Recording
+from unhear.enhancers.base import Card, Enhancer
+from unhear.evaluate import Transcripts, hear, measure
+from unhear.metrics import snr_db
+
+if TYPE_CHECKING:
+    import torch
+
+RATE = 16_000
+NAMES = (
+    "noisy",
+    "protected",
+    "enhanced",
+    "enhanced_normalised",
+    "enhanced_protected",
+    "enhanced_protected_normalised",
+)
+
+
+class Gain(Enhancer):
+    """y = gain · x."""
+
+    def __init__(self, gain: float) -> None:
+        self.card, self.gain = Card("gain", "", RATE, 0, True, "", "", ""), gain
+
+    def __call__(
+        self, audio: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return self.gain * audio
+
+
+def recording(seed: int, channels: int = 1) -> Recording:
+    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, (channels, RATE))
+    return Recording(np.round(samples * 32768) / 32768, RATE)
+
+
+def test_the_volume_is_turned_up_before_rounding() -> None:
+    """A faint output, once at full scale, is as fine as 16 bits can hold: about 98 dB."""
+    noisy = recording(0)
+    signals = hear(noisy, noisy, Gain(1e-4))
+    scaled = noisy.samples / np.abs(noisy.samples).max()
+    rounding = (signals.enhanced_normalised.samples - scaled).ravel()
+    assert snr_db(scaled.ravel(), rounding) > 80
+    assert len(np.unique(signals.enhanced.samples)) < 10  # the raw file has next to nothing
+
+
+def test_output_beyond_full_scale_is_not_clipped_before_it_is_turned_down() -> None:
+    noisy = recording(0)
+    signals = hear(noisy, noisy, Gain(10.0))
+    scaled = noisy.samples / np.abs(noisy.samples).max()
+    np.testing.assert_allclose(signals.enhanced_normalised.samples, scaled, atol=2**-15)
+
+
+def test_figures_of_a_known_perturbation() -> None:
+    noisy = recording(0, channels=2)
+    protected = noisy.with_samples(np.round(noisy.samples * 0.9 * 32768) / 32768)
+    figures = measure(hear(noisy, protected, Gain(0.5)))
+    assert figures.snr_db == pytest.approx(20, abs=0.01)
+    assert figures.level_change_db == pytest.approx(20 * np.log10(0.9), abs=0.01)
+    assert figures.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.01)
+    assert figures.peak == pytest.approx(0.05, abs=0.001)
+
+
+def test_an_unchanged_recording_has_no_perturbation() -> None:
+    figures = measure(hear(recording(0), recording(0), Gain(1.0)))
+    assert figures.snr_db == inf
+    assert figures.peak == 0
+    assert isnan(figures.rpr)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        ("the cat sat down", "The cat sat down.", 0.0),
+        ("the cat sat down", "the cat", 50.0),
+        ("the cat", "a dog ran off with his bone", 100.0),
+    ],
+)
+def test_lost_words_are_counted_at_one_level(before: str, after: str, lost: float) -> None:
+    texts = dict.fromkeys(NAMES, "something else altogether")
+    texts |= {"enhanced_normalised": before, "enhanced_protected_normalised": after}
+    assert Transcripts(texts, "en").words_lost == pytest.approx(lost)
