@@ -56,14 +56,18 @@ def table(result: Result) -> Table:
 
 def figure_rows(result: Result) -> list[tuple[str, str, str]]:
     """(label, value, explanation) of each figure; a dash where it is undefined."""
-    values = asdict(result.figures)
-    if result.transcripts:
-        values["words_lost"] = result.transcripts.words_lost
+    values = _values(result)
     return [
         (label, "–" if math.isnan(values[name]) else form.format(values[name]), explanation)
         for name, (label, form, explanation) in FIGURES.items()
         if name in values
     ]
+
+
+def _values(result: Result) -> dict[str, float]:
+    """The figures, and the words lost where there are transcripts."""
+    lost = {"words_lost": result.transcripts.words_lost} if result.transcripts else {}
+    return asdict(result.figures) | lost
 
 
 def _texts(result: Result) -> dict[str, str]:
@@ -72,10 +76,7 @@ def _texts(result: Result) -> dict[str, str]:
 
 def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
     """One JSON object; what is undefined or infinite is null."""
-    figures = asdict(result.figures)
-    if result.transcripts:
-        figures["words_lost"] = result.transcripts.words_lost
-    noisy = result.signals.noisy
+    figures, noisy = _values(result), result.signals.noisy
     return {
         "source": str(result.source),
         "output": str(result.output),

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from unhear.targets import Target
 
 BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
-
-
 MOST_PHASES = 1000  # 11,025 Hz has 640 towards 16 kHz
 
 
