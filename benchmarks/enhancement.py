@@ -26,9 +26,9 @@ from rich.progress import Progress
 from unhear import audio, metrics
 from unhear.enhance import enhanced, peak_normalised, raw
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.checkpoints import locate
-from unhear.enhancers.metricgan import BUNDLED, CHECKPOINT
 from unhear.errors import InputError, UnhearError
+from unhear.networks.checkpoints import locate
+from unhear.networks.metricgan import BUNDLED, CHECKPOINT
 from unhear.recognise import load_recogniser
 
 if TYPE_CHECKING:

@@ -265,6 +265,7 @@ def _card(network: nn.Module, trained_on: str) -> Card:
         sample_rate=16_000,
         parameters=sum(weight.numel() for weight in network.parameters()),
         differentiable=True,
+        scales=False,
         paper="Rong et al., ICASSP 2024",
         licence="MIT",
         weights=f"the authors' checkpoint trained on {trained_on}",

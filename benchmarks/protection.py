@@ -31,10 +31,10 @@ from unhear.attacks import FGSM, OPT, PGD
 from unhear.attacks.base import Attack, random_like
 from unhear.budgets import Budget, SignalToNoise
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.metricgan import BUNDLED
 from unhear.errors import UnhearError
 from unhear.evaluate import hear, measure, transcribe
 from unhear.metrics import WordErrors
+from unhear.networks.metricgan import BUNDLED
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser
 from unhear.targets import Kind, Target

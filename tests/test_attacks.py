@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLES = 64
-CARD = Card("linear", "y = A x", 16_000, 0, True, "", "", "")
+CARD = Card("linear", "y = A x", 16_000, 0, True, True, "", "", "")
 
 
 class Linear(Enhancer):
@@ -27,7 +27,7 @@ class Linear(Enhancer):
     def __init__(self, matrix: Tensor) -> None:
         self.card, self.matrix = CARD, matrix
 
-    def __call__(self, audio: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def enhance(self, audio: Tensor) -> Tensor:
         return audio @ self.matrix.T
 
 

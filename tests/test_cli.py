@@ -24,7 +24,7 @@ from safetensors.torch import save
 from unhear import commands, recognise
 from unhear.attacks import ATTACKS
 from unhear.cli import main
-from unhear.enhancers import REGISTRY
+from unhear.enhancers import registry
 from unhear.errors import FailureError
 
 if TYPE_CHECKING:
@@ -681,7 +681,7 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, unhear: Callable[..., Out
 
 
 def test_listings(unhear: Callable[..., Outcome]) -> None:
-    for command, names in (("enhancers", REGISTRY), ("attacks", ATTACKS)):
+    for command, names in (("enhancers", registry()), ("attacks", ATTACKS)):
         assert [card["name"] for card in strict_json(unhear(command, "--json").out)] == [*names]
         lines = unhear(command).out.splitlines()
         assert [line for line in lines if not line.startswith(" ")] == [*names]

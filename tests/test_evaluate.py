@@ -31,11 +31,9 @@ class Gain(Enhancer):
     """y = gain · x."""
 
     def __init__(self, gain: float) -> None:
-        self.card, self.gain = Card("gain", "", RATE, 0, True, "", "", ""), gain
+        self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
 
-    def __call__(
-        self, audio: torch.Tensor, lengths: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
         return self.gain * audio
 
 

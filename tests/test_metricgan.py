@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unhear.enhancers import REGISTRY, load_enhancer
-from unhear.enhancers.metricgan import (
+from unhear.enhancers import load_enhancer, registry
+from unhear.errors import InputError
+from unhear.networks.metricgan import (
     HOP,
     MaskNetwork,
     MetricGANPlus,
@@ -18,7 +19,6 @@ from unhear.enhancers.metricgan import (
     spectrum,
     waveform,
 )
-from unhear.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from unhear.enhancers.base import Enhancer
 
-CARD = REGISTRY["metricgan+"].card
+CARD = registry()["metricgan+"].card
 GATES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 PUBLIC_KEYS = {  # of SpeechBrain's enhance_model.ckpt
     *(f"blstm.rnn.{g}_l{n}{d}" for g in GATES for n in (0, 1) for d in ("", "_reverse")),

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from unhear import __version__
 from unhear.choices import Choice, Weights
-from unhear.enhancers import DEFAULT, REGISTRY
+from unhear.enhancers import DEFAULT, registry
 from unhear.errors import UnhearError
 
 app = App(
@@ -109,11 +109,10 @@ def transcribe(
 @app.command
 def enhancers(*, json: Json = False) -> None:
     """List the enhancers that there are."""
-    from dataclasses import asdict
-
     from unhear.commands import print_listing
+    from unhear.enhancers.listing import card
 
-    print_listing([asdict(entry.card) for entry in REGISTRY.values()], json=json)
+    print_listing([card(entry) for entry in registry().values()], json=json)
 
 
 @app.command

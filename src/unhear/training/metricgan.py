@@ -1,7 +1,7 @@
 """The MetricGAN+ recipe: a supervised warm start, then training against a learned PESQ.
 
 Fu et al., arXiv 2104.03538. The generator is the mask network of
-:mod:`unhear.enhancers.metricgan`; the discriminator learns the PESQ of enhanced, clean and
+:mod:`unhear.networks.metricgan`; the discriminator learns the PESQ of enhanced, clean and
 noisy speech, with a replay of past examples; the generator learns to please it. A small
 supervised term stays on, to keep the recogniser's words while PESQ is chased.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 
-from unhear.enhancers.metricgan import MaskNetwork, magnitude, spectrum, waveform
+from unhear.networks.metricgan import MaskNetwork, magnitude, spectrum, waveform
 from unhear.training.discriminator import Discriminator
 from unhear.training.scores import scaled_pesqs
 

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unhear.enhancers.base import Enhancer
-from unhear.enhancers.checkpoints import load_into, locate
+from unhear.networks.base import NetworkEnhancer
+from unhear.networks.checkpoints import load_into, locate
 
 if TYPE_CHECKING:
     from jaxtyping import Complex, Float, Int
@@ -114,17 +114,16 @@ def magnitude(spec: Complex[Tensor, "batch frames bins"]) -> Float[Tensor, "batc
     return torch.sqrt(spec.real.square() + spec.imag.square() + 1e-14)
 
 
-class MetricGANPlus(Enhancer):
+class MetricGANPlus(NetworkEnhancer[MaskNetwork]):
     """MetricGAN+ with its front end, differentiable from waveform to waveform."""
 
-    def __init__(self, card: Card, network: MaskNetwork) -> None:
-        self.card = card
-        self.network = network.eval().requires_grad_(requires_grad=False)
+    def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        return self(audio)
 
     def __call__(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch time"]:
-        """See :meth:`Enhancer.__call__`."""
+        """Clips of different lengths go through the network together, packed."""
         spec = spectrum(audio)
         mag = magnitude(spec)
         feature = torch.log1p(mag)

@@ -1,0 +1,1 @@
+"""The enhancers' networks with their front ends, one file for each family. Imports torch."""

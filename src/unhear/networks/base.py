@@ -1,0 +1,25 @@
+"""What enhancers that are torch networks have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from torch import nn
+
+from unhear.enhancers.base import Enhancer
+
+if TYPE_CHECKING:
+    from unhear.enhancers.base import Card
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class NetworkEnhancer(Enhancer, Generic[Network]):
+    """An enhancer around a frozen network, which holds all that moves between devices."""
+
+    def __init__(self, card: Card, network: Network) -> None:
+        self.card = card
+        self.network = network.eval().requires_grad_(requires_grad=False)
+
+    def move_to(self, device: str) -> None:
+        self.network.to(device)
