@@ -34,7 +34,7 @@ from unhear.enhancers import load_enhancer
 from unhear.errors import UnhearError
 from unhear.evaluate import hear, measure, transcribe
 from unhear.metrics import WordErrors
-from unhear.networks.metricgan import BUNDLED
+from unhear.enhancers.metricgan_plus import BUNDLED
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser
 from unhear.targets import Kind, Target

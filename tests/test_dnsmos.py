@@ -35,7 +35,7 @@ def demo() -> np.ndarray:
     [  # made once with the authors' script (speechmos 0.0.1.1) on the same arrays
         (lambda clip: clip, 2.3714, 1.4643, 1.5117),
         (lambda clip: clip[:30_000], 3.1688, 1.9519, 1.9065),
-        (lambda clip: np.tile(clip, 3), 2.3484, 1.4507, 1.5056),
+        (lambda clip: np.tile(clip, 3)[:256_000], 2.3484, 1.4507, 1.5056),
     ],
     ids=["repeated", "short", "long"],
 )

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from unhear import __version__
 from unhear.choices import Choice, Weights
-from unhear.enhancers import DEFAULT, registry
+from unhear.enhancers import DEFAULT
 from unhear.errors import UnhearError
 
 app = App(
@@ -108,21 +108,18 @@ def transcribe(
 
 @app.command
 def enhancers(*, json: Json = False) -> None:
-    """List the enhancers that there are."""
-    from unhear.commands import print_listing
-    from unhear.enhancers.listing import card
+    """List the enhancers that there are, with what they did for noisy speech."""
+    from unhear.commands import list_enhancers
 
-    print_listing([card(entry) for entry in registry().values()], json=json)
+    list_enhancers(json=json)
 
 
 @app.command
 def attacks(*, json: Json = False) -> None:
     """List the attacks, with their settings and defaults."""
-    from unhear.attacks import ATTACKS
-    from unhear.commands import print_listing
-    from unhear.settings import card
+    from unhear.commands import list_attacks
 
-    print_listing([card(attack) for attack in ATTACKS.values()], json=json)
+    list_attacks(json=json)
 
 
 @app.command

@@ -175,16 +175,33 @@ def train_network(
     print(f"{written} holds the weights, {written}.png the curves")
 
 
-def print_listing(cards: list[dict[str, Any]], *, json: bool) -> None:
-    """Cards, one after the other, or as JSON."""
+def list_enhancers(*, json: bool) -> None:
+    """Every card, with what was measured."""
+    from unhear.enhancers import registry
+    from unhear.enhancers.listing import card, described, lines, measured
+
+    if json:
+        _print_json([card(entry) for entry in registry().values()])
+        return
+    for entry in registry().values():
+        print("\n".join(lines(entry)))
+    if noisy := described(measured().get("noisy")):
+        print(f"\nwithout any, on the same recordings: {noisy}")
+
+
+def list_attacks(*, json: bool) -> None:
+    """Every attack with its settings."""
+    from unhear.attacks import ATTACKS
+    from unhear.settings import card
+
+    cards = [card(attack) for attack in ATTACKS.values()]
     if json:
         _print_json(cards)
         return
-    for card in cards:
-        print(card["name"])
-        for key, value in card.items():
-            if key != "name":
-                print(f"  {key.replace('_', ' '):15} {value}")
+    for each in cards:
+        print(each.pop("name"))
+        for key, value in each.items():
+            print(f"  {key:15} {value}")
 
 
 def _print_json(document: Any) -> None:

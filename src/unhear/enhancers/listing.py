@@ -1,4 +1,4 @@
-"""Cards as they are shown: with what was measured, and whether the weights are here."""
+"""Cards as they are shown: with what was measured, and whether they can be used at once."""
 
 from __future__ import annotations
 
@@ -11,17 +11,51 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unhear.enhancers.base import Entry
 
-# Written by benchmarks/enhancement.py: name → figure → value, on the same mixtures for all.
+# Written by benchmarks/enhancement.py, on the same recordings for all.
 MEASURED = Path(__file__).parent.parent / "assets" / "enhancers.json"
+FIGURES = {"pesq_wb": "PESQ {:.2f}", "stoi": "STOI {:.2f}", "dnsmos": "DNSMOS {:.2f}"}
+FIGURES |= {"wer": "WER {:.0f} %"}
 
 
 def card(entry: Entry) -> dict[str, Any]:
     """All that there is to say of one enhancer, ready for JSON."""
-    own = asdict(entry.card) | {"here": entry.here}
-    return own | {"measured": measured().get(entry.card.name)}
+    state = {"here": entry.here, "measured": measured().get(entry.card.name)}
+    return asdict(entry.card) | state
+
+
+def lines(entry: Entry) -> list[str]:
+    """The same, as lines for people; the first is the name."""
+    own = entry.card
+    size = "no network" if own.parameters is None else f"{own.parameters:,} parameters"
+    gradients = "can be attacked" if own.differentiable else "no gradients: for measuring only"
+    shown = {
+        "": own.summary,
+        "network": f"{own.sample_rate:,} Hz, {size}; {gradients}",
+        "measured": described(measured().get(own.name)),
+        "source": f"{own.paper}; {own.licence}",
+        "weights": f"{own.weights} ({_state(entry)})",
+    }
+    return [own.name, *(f"  {key:9} {text}".rstrip() for key, text in shown.items() if text)]
+
+
+def _state(entry: Entry) -> str:
+    if entry.here:
+        return "here"
+    if not entry.installed:
+        return f"install with pip install 'unhear[{entry.extra}]'"
+    if entry.source is None:
+        return "not here"
+    return f"{entry.source.size / 1e6:.0f} MB, fetched on first use"
+
+
+def described(figures: dict[str, float] | None) -> str:
+    """Figures of merit in one line; empty when nothing was measured."""
+    return (
+        ", ".join(text.format(figures[key]) for key, text in FIGURES.items()) if figures else ""
+    )
 
 
 @cache
 def measured() -> dict[str, dict[str, float]]:
-    """What each enhancer does for speech, by name."""
+    """What each enhancer does for speech, by name; "noisy" is the speech before it."""
     return json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}

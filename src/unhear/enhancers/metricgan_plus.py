@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from unhear.enhancers.base import Card, Enhancer, Entry
+
+BUNDLED = Path(__file__).parent.parent / "assets" / "metricgan-plus.safetensors"
 
 
 def build(card: Card, weights: str | None) -> Enhancer:
@@ -25,4 +29,5 @@ ENTRY = Entry(
         weights="bundled, trained by this project; the official checkpoint loads too",
     ),
     build,
+    bundled=BUNDLED,
 )

@@ -7,7 +7,6 @@ implementation, so that its ``enhance_model.ckpt`` loads unchanged.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +14,7 @@ from torch import nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from unhear.enhancers.metricgan_plus import BUNDLED
 from unhear.networks.base import NetworkEnhancer
 from unhear.networks.checkpoints import load_into, locate
 
@@ -28,7 +28,6 @@ WINDOW = 512  # samples, 32 ms
 HOP = 256  # samples, 16 ms
 BINS = WINDOW // 2 + 1
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "metricgan-plus.safetensors"
 CHECKPOINT = "enhance_model.ckpt"  # its name in SpeechBrain's hub model
 
 
