@@ -1,34 +1,33 @@
-"""How well MetricGAN+ enhances unseen recordings, beside the noisy speech and GTCRN.
+"""How well every enhancer enhances unseen recordings, so that nobody attacks a broken one.
 
-Every system hears the same clips: the `test` speech mixed with the `test` noises, and the
-VoiceBank+DEMAND pairs. All signals are 16 kHz mono, rounded to 16 bit before measuring.
+All hear the same clips: the `test` speech mixed with the `test` noises, and the
+VoiceBank+DEMAND pairs, at 16 kHz. Their outputs are brought back to 16 kHz mono, divided by
+their peak and rounded to 16 bit, as an adversary would have them, before anything is measured.
 Knows nothing of protecting.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shlex
 import sys
-from dataclasses import dataclass
-from math import isfinite
+from functools import cache, partial
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
-from clips import Case, mixtures, voicebank_pairs
+from clips import SAMPLE_RATE, Case, mixtures, voicebank_pairs
 from cyclopts import App, Parameter
-from gtcrn import load_gtcrn
 from rich.console import Console
-from rich.progress import Progress
+from rows import Row, append, load, table, weights_of
 
 from unhear import audio, metrics
-from unhear.enhance import enhanced, peak_normalised, raw
-from unhear.enhancers import load_enhancer
-from unhear.errors import InputError, UnhearError
-from unhear.networks.checkpoints import locate
-from unhear.networks.metricgan import BUNDLED, CHECKPOINT
+from unhear.dnsmos import dnsmos
+from unhear.enhance import downmixed, enhanced, peak_normalised
+from unhear.enhancers import load_enhancer, registry
+from unhear.enhancers.listing import MEASURED
+from unhear.errors import UnhearError
 from unhear.recognise import load_recogniser
 
 if TYPE_CHECKING:
@@ -36,18 +35,20 @@ if TYPE_CHECKING:
 
     from unhear.enhancers.base import Enhancer
     from unhear.metrics import WordErrors
-    from unhear.recognise import Recogniser
 
 SNRS_DB = (0, 4, 8)
-SNR_OF_WORDS_DB = 0  # recognition is slow: only the hardest mixtures
-FIGURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str]] = {
-    "PESQ-wb": (metrics.pesq_wb, ".2f"),
-    "STOI": (metrics.stoi, ".3f"),
-    "SI-SDR in dB": (metrics.si_sdr_db, ".1f"),
+SNRS_OF_WORDS_DB = (0, 8)  # recognition is slow
+PAIRS = "VoiceBank pairs"
+GTCRN = ("vctk", "dns3")  # what the authors trained it on
+FIGURES: dict[str, tuple[str, str]] = {  # title → field of a row, format
+    "PESQ-wb": ("pesq_wb", ".2f"),
+    "STOI": ("stoi", ".3f"),
+    "SI-SDR in dB": ("si_sdr_db", ".1f"),
+    "DNSMOS overall": ("dnsmos", ".2f"),
 }
 WORD_FIGURES: dict[str, Callable[[list[WordErrors]], float]] = {
-    "WER in %": metrics.pooled_wer,
     "WER in %, each clip at most 100": metrics.capped_wer,
+    "WER in %, pooled": metrics.pooled_wer,
 }
 NOTES = """\
 - Mixtures: speech of split `test` without the VoiceBank clips (they are the pairs), noise of
@@ -57,160 +58,155 @@ NOTES = """\
 - VoiceBank pairs: speaker p287 belongs to the *training* set of VoiceBank+DEMAND (recipes hold
   it out for validation at most), so GTCRN (vctk) may know these recordings and has a head
   start there. Their noises also serve in the mixtures.
-- Means over clips. WER is pooled, Whisper base in English; Whisper loops on noise, hence values
-  over 100 and the second table. PESQ, STOI and SI-SDR do not depend on the level, so peak
-  normalisation is told apart only for words.
+- Everything comes from 16 kHz: enhancers of 48 kHz get no more than that to work with.
+- Means over clips. The recogniser is Whisper base in English; it loops on noise, hence pooled
+  WERs over 100.
 """
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Cases that are averaged."""
-
-    title: str
-    cases: list[Case]
-    for_words: bool = True
-
-
-@dataclass(frozen=True)
-class System:
-    """What is heard of a case; ``only_words`` when its figures would tell nothing new."""
-
-    title: str
-    hear: Callable[[Case], audio.Recording]
-    only_words: bool = False
-
-
-@dataclass(frozen=True)
-class Score:
-    """One system on one case."""
-
-    figures: dict[str, float]
-    words: WordErrors | None
-
-
-Key = tuple[str, str]  # titles of condition and system
-Scores = dict[Key, list[Score]]
-
-
-def conditions(data: Path, count: int | None) -> list[Condition]:
-    """The mixtures at every SNR, then the VoiceBank pairs where the folder has them."""
-    every = [
-        Condition(f"{snr} dB", mixtures(data, count, snr), snr == SNR_OF_WORDS_DB)
-        for snr in SNRS_DB
-    ]
-    pairs = voicebank_pairs(data)
-    return every + ([Condition("VoiceBank pairs", pairs)] if pairs else [])
 
 
 # Systems
 
 
-def systems(weights: str | None, gtcrn: Path | None, *, words: bool) -> list[System]:
-    """Noisy, MetricGAN+ and, when its folder is given, GTCRN; for words, clean speech too."""
-    metricgan = load_enhancer("metricgan+", weights)
-    listed = [
-        System("clean", lambda case: case.clean, only_words=True),
-        System("noisy", lambda case: case.noisy),
-        System("MetricGAN+", _enhancing(metricgan)),
-        System(
-            "MetricGAN+, peak-normalised",
-            lambda case: peak_normalised(enhanced(case.noisy, metricgan)),
-            only_words=True,
-        ),
-    ]
-    if gtcrn:
-        for trained_on in ("vctk", "dns3"):
-            network = load_gtcrn(gtcrn / f"model_trained_on_{trained_on}.tar")
-            listed.append(System(f"GTCRN ({trained_on})", _enhancing(network)))
-    return [system for system in listed if words or not system.only_words]
+def systems(gtcrn: Path | None) -> list[str]:
+    """Clean, noisy, GTCRN's other checkpoints when their folder is given, and the registry."""
+    others = [f"gtcrn ({name})" for name in GTCRN] if gtcrn else []
+    return ["clean", "noisy", *_present(), *others]
 
 
-def _enhancing(enhancer: Enhancer) -> Callable[[Case], audio.Recording]:
-    return lambda case: raw(enhanced(case.noisy, enhancer))
+def _present() -> list[str]:
+    """Every enhancer that can be had; the others are named on stderr."""
+    names: list[str] = []
+    for name in registry():
+        try:
+            load_enhancer(name)
+            names.append(name)
+        except UnhearError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return names
+
+
+@cache
+def _enhancer(system: str, gtcrn: Path | None) -> Enhancer:
+    if system.startswith("gtcrn (") and gtcrn:
+        trained_on = system.removeprefix("gtcrn (").removesuffix(")")
+        return load_enhancer("gtcrn", str(gtcrn / f"model_trained_on_{trained_on}.tar"))
+    return load_enhancer(system)
+
+
+def _weights(system: str) -> str:
+    return weights_of(system) if system in registry() else system
+
+
+def hear(case: Case, system: str, gtcrn: Path | None) -> np.ndarray:
+    """What comes out, (time,) at 16 kHz."""
+    if system in {"clean", "noisy"}:
+        return (case.clean if system == "clean" else case.noisy).samples[0]
+    enhancer = _enhancer(system, gtcrn)
+    enhancer.reseed(0)
+    mono = downmixed(enhanced(case.noisy, enhancer), SAMPLE_RATE)
+    mono = audio.fitted(mono[None], case.clean.samples.shape[1])
+    return peak_normalised(audio.Recording(mono, SAMPLE_RATE)).samples[0]
 
 
 # Measuring
 
-
-def measure(
-    every: list[Condition], listed: list[System], recogniser: Recogniser | None
-) -> Scores:
-    """All systems on all cases, with a progress bar on stderr."""
-    scores: Scores = {}
-    with Progress(console=Console(stderr=True)) as bar:
-        for condition in every:
-            listener = recogniser if condition.for_words else None
-            for system in listed:
-                if listener or not system.only_words:
-                    title = f"{condition.title}, {system.title}"
-                    scores[condition.title, system.title] = [
-                        score(case, system, listener)
-                        for case in bar.track(condition.cases, description=title)
-                    ]
-    return scores
+Task = tuple[str, Case, str, bool]  # condition, clip, system, whether to recognise
 
 
-def score(case: Case, system: System, recogniser: Recogniser | None) -> Score:
-    """Figures against the clean reference, and word errors when there is a recogniser."""
-    clean, heard = case.clean.samples[0], system.hear(case).samples[0]
-    chosen = {} if system.only_words else FIGURES
-    figures = {name: figure(clean, heard) for name, (figure, _) in chosen.items()}
-    if recogniser is None:
-        return Score(figures, None)
-    text = recogniser.transcribe(heard).text
-    return Score(figures, metrics.word_errors(case.transcript, text))
+def measure(task: Task, gtcrn: Path | None) -> list[Row]:
+    """One system on one case: figures against the clean reference, and what is recognised."""
+    condition, case, system, words = task
+    clean, heard = case.clean.samples[0], hear(case, system, gtcrn)
+    recogniser = load_recogniser(language="en") if words else None
+    row: Row = {
+        "condition": condition,
+        "clip": case.name,
+        "system": system,
+        "weights": _weights(system),
+        "pesq_wb": metrics.pesq_wb(clean, heard),
+        "stoi": metrics.stoi(clean, heard),
+        "si_sdr_db": nan if system == "clean" else metrics.si_sdr_db(clean, heard),
+        "dnsmos": dnsmos(heard).overall,
+        "said": case.transcript,
+        "heard": recogniser.transcribe(heard).text if recogniser else None,
+    }
+    return [row]
+
+
+def conditions(data: Path, count: int | None) -> dict[str, list[Case]]:
+    """The mixtures at every SNR, then the VoiceBank pairs where the folder has them."""
+    every = {f"{snr} dB": mixtures(data, count, snr) for snr in SNRS_DB}
+    pairs = voicebank_pairs(data)
+    return every | ({PAIRS: pairs} if pairs else {})
 
 
 # Writing
 
+Cells = dict[tuple[str, str], str]  # by system and condition
 
-def markdown(every: list[Condition], scores: Scores, weights: Path) -> str:
+
+def markdown(rows: list[Row], listed: list[str], every: dict[str, list[Case]]) -> str:
     """The whole file: command, notes, one table for each figure."""
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
-    tables = {name: _means(scores, name, form) for name, (_, form) in FIGURES.items()}
-    tables |= {name: _word_error_rates(scores, wer) for name, wer in WORD_FIGURES.items()}
-    clips = {condition.title: len(condition.cases) for condition in every}
-    return "\n\n".join(
-        [
-            f"# Enhancement\n\n`{shlex.join(['python', *sys.argv])}`",
-            f"{NOTES}- MetricGAN+ weights: {weights.name}, SHA-256 {digest}…",
-            *(f"## {name}\n\n{_table(each, clips)}" for name, each in tables.items() if each),
-            "",
-        ]
-    )
+    digests = {name: _weights(name) for name in listed if name in registry()}
+    known = ", ".join(f"{name} {digest}" for name, digest in digests.items() if digest)
+    parts = [f"# Enhancement\n\n`{shlex.join(['python', *sys.argv])}`"]
+    parts += [f"{NOTES}- First digits of the weights' SHA-256: {known}."]
+    tables = {title: _means(rows, *figure) for title, figure in FIGURES.items()}
+    tables |= {title: _word_error_rates(rows, wer) for title, wer in WORD_FIGURES.items()}
+    for title, cells in tables.items():
+        parts.append(f"## {title}\n\n{_table(cells, listed, every)}")
+    return "\n\n".join(parts) + "\n"
 
 
-def _means(scores: Scores, name: str, form: str) -> dict[Key, str]:
+def _grouped(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
+    keys = dict.fromkeys((row["system"], row["condition"]) for row in rows)
+    return {
+        key: [row for row in rows if (row["system"], row["condition"]) == key] for key in keys
+    }
+
+
+def _means(rows: list[Row], field: str, form: str) -> Cells:
     """Means, with the number of clips where the figure is undefined for some."""
-    cells: dict[Key, str] = {}
-    for key, each in scores.items():
-        values = [score.figures[name] for score in each if name in score.figures]
-        defined = [value for value in values if isfinite(value)]
+    cells: Cells = {}
+    for key, own in _grouped(rows).items():
+        defined = [row[field] for row in own if isfinite(row[field])]
         if defined:
-            left_out = f" ({len(defined)} clips)" if len(defined) < len(values) else ""
+            left_out = f" ({len(defined)} clips)" if len(defined) < len(own) else ""
             cells[key] = format(float(np.mean(defined)), form) + left_out
     return cells
 
 
-def _word_error_rates(
-    scores: Scores, wer: Callable[[list[WordErrors]], float]
-) -> dict[Key, str]:
-    found = {
-        key: [score.words for score in each if score.words] for key, each in scores.items()
-    }
-    return {key: f"{wer(each):.1f}" for key, each in found.items() if each}
+def _word_error_rates(rows: list[Row], wer: Callable[[list[WordErrors]], float]) -> Cells:
+    spoken = [row for row in rows if row["heard"] is not None]
+    return {key: f"{wer(_errors(own)):.1f}" for key, own in _grouped(spoken).items()}
 
 
-def _table(cells: dict[Key, str], clips: dict[str, int]) -> str:
-    """Systems down, conditions across, in the order in which they were measured."""
-    across, down = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
-    lines = [
-        ["", *(f"{condition} ({clips[condition]} clips)" for condition in across)],
-        ["---", *("---:" for _ in across)],
-        *([system, *(cells[condition, system] for condition in across)] for system in down),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _errors(rows: list[Row]) -> list[WordErrors]:
+    return [metrics.word_errors(row["said"], row["heard"]) for row in rows]
+
+
+def _table(cells: Cells, listed: list[str], every: dict[str, list[Case]]) -> str:
+    """Systems down, conditions across; only what was measured."""
+    across = [name for name in every if any(key[1] == name for key in cells)]
+    down = [name for name in listed if any(key[0] == name for key in cells)]
+    head = ["", *(f"{name} ({len(every[name])} clips)" for name in across)]
+    return table(
+        head, [[each, *(cells.get((each, name), "–") for name in across)] for each in down]
+    )
+
+
+def figures_of_cards(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """Means over the recognised mixtures, for `unhear enhancers`."""
+    own = [row for row in rows if row["heard"] is not None and row["condition"] != PAIRS]
+    cards: dict[str, dict[str, float]] = {}
+    for system in dict.fromkeys(row["system"] for row in own):
+        mine = [row for row in own if row["system"] == system]
+        means = {
+            field: round(float(np.nanmean([row[field] for row in mine])), 3)
+            for field in ("pesq_wb", "stoi", "dnsmos")
+        }
+        cards[system] = means | {"wer": round(metrics.capped_wer(_errors(mine)), 1)}
+    return cards
 
 
 app = App(name="enhancement.py", help=__doc__)
@@ -222,30 +218,48 @@ def main(
     data: Path,
     output: Annotated[Path, Parameter(["--output", "-o"])],
     gtcrn: Path | None = None,
-    weights: str | None = None,
     clips: int | None = None,
-    words: bool = False,
+    cards: bool = False,
+    workers: int = 2,
 ) -> None:
-    """Measure, and write the tables as Markdown.
+    """Measure what is missing, and write the tables as Markdown.
 
     Args:
         data: folder with a manifest.csv
-        output: Markdown file, overwritten
+        output: Markdown file; the rows are kept beside it, with the ending .jsonl
         gtcrn: folder with GTCRN's model_trained_on_vctk.tar and model_trained_on_dns3.tar
-        weights: checkpoint of MetricGAN+ [the bundled one]
         clips: so many clips of test speech, evenly spread [all]
-        words: recognise with Whisper base as well
+        cards: put the figures into the cards of `unhear enhancers`
+        workers: processes, each with one thread
 
     """
-    if not output.parent.is_dir():
-        raise InputError(f"the folder {output.parent} does not exist: make it first")
-    torch.set_num_threads(1)  # clips are short: more threads only get into each other's way
-    listed = systems(weights, gtcrn, words=words)
-    every = conditions(data, clips)
-    scores = measure(every, listed, load_recogniser(language="en") if words else None)
-    used = locate(weights, CHECKPOINT) if weights else BUNDLED
-    with audio.replacing(output) as partial:
-        partial.write_text(markdown(every, scores, used), encoding="utf-8")
+    every, listed = conditions(data, clips), systems(gtcrn)
+    spoken = {PAIRS, *(f"{snr} dB" for snr in SNRS_OF_WORDS_DB)}
+    wanted: dict[tuple[str, ...], Task] = {
+        (condition, case.name, system, _weights(system)): (
+            condition,
+            case,
+            system,
+            condition in spoken,
+        )
+        for system in listed
+        for condition, cases in every.items()
+        for case in cases
+    }
+    path = output.with_suffix(".jsonl")
+    done = {_key(row) for row in load(path)}
+    missing = [task for key, task in wanted.items() if key not in done]
+    append(path, missing, partial(measure, gtcrn=gtcrn), workers)
+    rows = [row for row in load(path) if _key(row) in wanted]
+    with audio.replacing(output) as file:
+        file.write_text(markdown(rows, listed, every), "utf-8")
+    if cards:
+        with audio.replacing(MEASURED) as file:
+            file.write_text(json.dumps(figures_of_cards(rows), indent=1) + "\n", "utf-8")
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(row[field] for field in ("condition", "clip", "system", "weights"))
 
 
 if __name__ == "__main__":

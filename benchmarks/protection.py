@@ -1,40 +1,33 @@
-"""How well recordings are protected against the bundled MetricGAN+, attack by attack.
+"""How well recordings are protected: every attack on MetricGAN+, and PGD on every enhancer.
 
 Every protected file is written as 16-bit WAV, read again, enhanced again and recognised again.
-Every result is a row in a JSON-lines file, so an interrupted run goes on where it stopped; the
-tables are only a view of the rows.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shlex
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from clips import Case, mixtures
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.progress import Progress
+from rows import Row, append, load, table, weights_of
 
 from unhear import audio, metrics
 from unhear.attacks import FGSM, OPT, PGD
 from unhear.attacks.base import Attack, random_like
 from unhear.budgets import Budget, SignalToNoise
-from unhear.enhancers import load_enhancer
+from unhear.enhancers import DEFAULT, load_enhancer, registry
 from unhear.errors import UnhearError
 from unhear.evaluate import hear, measure, transcribe
 from unhear.metrics import WordErrors
-from unhear.enhancers.metricgan_plus import BUNDLED
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser
 from unhear.targets import Kind, Target
@@ -42,6 +35,7 @@ from unhear.targets import Kind, Target
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unhear.enhancers.base import Enhancer
     from unhear.objective import Objective
 
 MIXED_AT_DB = (0, 8)
@@ -52,6 +46,7 @@ COLUMNS = {  # column → (field of a row, format)
     "level": ("level_change_db", "+.1f"),
     "RPR": ("rpr", ".3f"),
     "gain": ("gain_db", "+.1f"),
+    "s/s": ("seconds_per_second", ".1f"),
 }
 NOTES = """\
 - WER of Whisper base in English against the transcript, in %: pooled over all clips, and, after
@@ -61,7 +56,8 @@ NOTES = """\
   puts out; "peak": after peak normalisation, as behind the official front end.
 - SNR of recording to perturbation in dB, energies; PESQ-wb and STOI of the protected recording
   against the noisy one; level change of the enhancer's output and gain (change of its output to
-  perturbation) in dB; RPR in 16-bit steps. Means over clips.
+  perturbation) in dB; RPR in 16-bit steps; s/s: seconds of work by one thread of a busy
+  machine for each second of audio. Means over clips.
 - "on enhanced": WER of the enhanced protected recording against what was recognised in the
   enhanced unprotected one (raw), as in the paper's abstract.
 - "noise" is the control: white noise of the same SNR, not computed at all.
@@ -88,7 +84,7 @@ class Noise(Attack):
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the tables."""
+    """One line of the tables."""
 
     attack: Attack
     target: Kind
@@ -101,121 +97,151 @@ class Setting:
         return f"{self.attack.name}{target}, {self.budget}{steps}"
 
 
-def settings(opt_steps: int) -> list[Setting]:
+AT_25, AT_30 = SignalToNoise(25.0), SignalToNoise(30.0)
+
+
+def every_attack(opt_steps: int) -> list[Setting]:
     """The control, the paper's three attacks and erasure at 25 dB, and erasure at 30 dB."""
-    at_25, at_30 = SignalToNoise(25.0), SignalToNoise(30.0)
     return [
-        Setting(Noise(), "silence", at_25),
-        Setting(FGSM(), "silence", at_25),
-        Setting(PGD(), "silence", at_25),
-        Setting(PGD(), "erase", at_25),
-        Setting(OPT(steps=opt_steps), "silence", at_25),
-        Setting(PGD(), "erase", at_30),
+        Setting(Noise(), "silence", AT_25),
+        Setting(FGSM(), "silence", AT_25),
+        Setting(PGD(), "silence", AT_25),
+        Setting(PGD(), "erase", AT_25),
+        Setting(OPT(steps=opt_steps), "silence", AT_25),
+        Setting(PGD(), "erase", AT_30),
     ]
+
+
+# The control, and the same attack on all.
+EVERYWHERE = [
+    Setting(Noise(), "silence", AT_25),
+    Setting(PGD(), "silence", AT_25),
+    Setting(PGD(), "silence", AT_30),
+]
 
 
 # Rows
 
 
-@cache
-def digest() -> str:
-    """Which weights a row is about."""
-    return hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+@dataclass(frozen=True)
+class Task:
+    """One clip and what is done to it, together, since recognising is only done once."""
+
+    case: Case
+    against: str
+    settings: tuple[Setting, ...]
 
 
-def row(case: Case, setting: Setting) -> dict[str, Any]:
+def protect(task: Task) -> list[Row]:
+    """Protect one clip in every way and measure the written files."""
+    return [row(task.case, task.against, setting) for setting in task.settings]
+
+
+def row(case: Case, against: str, setting: Setting) -> Row:
     """Protect one clip and measure the written file."""
-    enhancer, recogniser = load_enhancer(), load_recogniser(language="en")
+    enhancer, recogniser = _enhancer(against), load_recogniser(language="en")
     protector = Protector(enhancer, Target(setting.target), setting.attack, setting.budget)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "protected.wav"
-        audio.write(protector(case.noisy), path)
+        begun = time.perf_counter()
+        protected = protector(case.noisy)
+        seconds = time.perf_counter() - begun
+        audio.write(protected, path)
         signals = hear(case.noisy, audio.read(path), enhancer)
+    duration = case.noisy.samples.shape[1] / case.noisy.sample_rate
     return {
         "clip": case.name,
+        "against": against,
         "setting": setting.title,
-        "weights": digest(),
+        "weights": weights_of(against),
         "said": case.transcript,
-        "figures": asdict(measure(signals)),
+        "figures": asdict(measure(signals)) | {"seconds_per_second": seconds / duration},
         "heard": transcribe(signals, recogniser).texts,
     }
 
 
-def fill(rows: Path, work: list[tuple[Case, Setting]], workers: int) -> None:
-    """Append the rows that are missing."""
-    done = {(each["clip"], each["setting"]) for each in load(rows)}
-    missing = [(c, s) for c, s in work if (c.name, s.title) not in done]
-    context = get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, context, _one_thread) as pool,
-        Progress(console=Console(stderr=True)) as bar,
-        rows.open("a", encoding="utf-8") as file,
-    ):
-        task = bar.add_task("clips", total=len(work), completed=len(work) - len(missing))
-        for future in as_completed(pool.submit(row, *each) for each in missing):
-            file.write(json.dumps(future.result(), ensure_ascii=False) + "\n")
-            file.flush()
-            bar.advance(task)
+@cache
+def _enhancer(name: str) -> Enhancer:
+    return load_enhancer(name)
 
 
-def _one_thread() -> None:
-    import torch
-
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the recogniser
-    torch.set_num_threads(1)
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(row[field] for field in ("clip", "against", "setting", "weights"))
 
 
-def load(rows: Path) -> list[dict[str, Any]]:
-    """The rows of these weights so far; a line cut off by a kill is dropped."""
-    if not rows.exists():
-        return []
-    lines = rows.read_text("utf-8").splitlines(keepends=True)
-    every = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [each for each in every if each["weights"] == digest()]
+def missing(tasks: list[Task], rows: list[Row]) -> list[Task]:
+    """The same tasks, with only those settings that have no row yet."""
+    done = {_key(each) for each in rows}
+
+    def undone(task: Task) -> tuple[Setting, ...]:
+        own = (task.case.name, task.against)
+        return tuple(
+            each
+            for each in task.settings
+            if (*own, each.title, weights_of(task.against)) not in done
+        )
+
+    left = [Task(task.case, task.against, undone(task)) for task in tasks]
+    return [task for task in left if task.settings]
 
 
 # Tables
 
+Line = tuple[str, list[Row]]  # what stands in the first column, and the rows that it sums up
 
-def markdown(rows: list[dict[str, Any]], titles: list[str], clips: int) -> str:
-    """One table for each SNR of speech to noise."""
+
+def markdown(rows: list[Row], attacks: list[Setting], names: list[str], clips: int) -> str:
+    """For each SNR of speech to noise, a table of attacks and one of enhancers."""
     command = shlex.join(["python", *sys.argv])
-    title = "# Protection against the bundled MetricGAN+"
-    parts = [title, f"`{command}`, weights {digest()[:8]}", NOTES.rstrip()]
+    digests = ", ".join(f"{name} {weights_of(name)}" for name in names)
+    parts = ["# Protection", f"`{command}`", f"{NOTES}- Weights: {digests}."]
     for snr_db in MIXED_AT_DB:
-        own = [each for each in rows if each["clip"].endswith(f" at {snr_db:g} dB")]
-        parts += [f"## Speech at {snr_db} dB, {clips} clips", _unprotected(own, titles)]
-        parts += [_table(own, titles)]
+        here = [each for each in rows if each["clip"].endswith(f" at {snr_db:g} dB")]
+        parts += [f"## Every attack on {DEFAULT}, speech at {snr_db} dB, {clips} clips"]
+        own = [each for each in here if each["against"] == DEFAULT]
+        parts += [_unprotected(own, attacks[0].title), _table("attack", _lines(own, attacks))]
+        parts += [f"## The same attack on every enhancer, speech at {snr_db} dB, {clips} clips"]
+        parts += [_table("enhancer, attack", _by_enhancer(here, names))]
     return "\n\n".join(parts) + "\n"
 
 
-def _unprotected(rows: list[dict[str, Any]], titles: list[str]) -> str:
-    first = [each for each in rows if each["setting"] == titles[0]]
+def _lines(rows: list[Row], settings: list[Setting]) -> list[Line]:
+    titles = [each.title for each in settings]
+    return [(title, [row for row in rows if row["setting"] == title]) for title in titles]
+
+
+def _by_enhancer(rows: list[Row], names: list[str]) -> list[Line]:
+    return [
+        (f"{name}: {title}", own)
+        for name in names
+        for title, own in _lines([row for row in rows if row["against"] == name], EVERYWHERE)
+    ]
+
+
+def _unprotected(rows: list[Row], title: str) -> str:
+    first = [each for each in rows if each["setting"] == title]
     names = {"noisy": "noisy", "enhanced": "enhanced", "enhanced_normalised": "enhanced, peak"}
     found = [f"{title} {_wer(first, name)}" for name, title in names.items()]
     return f"Unprotected WER: {', '.join(found)}."
 
 
-def _table(rows: list[dict[str, Any]], titles: list[str]) -> str:
-    head = ["attack", *COLUMNS, "protected", "enhanced raw", "peak", "DE raw", "DE peak"]
-    head += ["on enhanced", "empty", "looping"]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    for title in titles:
-        own = [each for each in rows if each["setting"] == title]
-        lines.append([title, *_figures(own), *_words(own)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _table(first: str, lines: list[Line]) -> str:
+    head = [first, *COLUMNS, "protected", "unprotected peak", "enhanced raw", "peak"]
+    head += ["DE raw", "DE peak", "on enhanced", "empty", "looping"]
+    return table(head, [[title, *_figures(own), *_words(own)] for title, own in lines if own])
 
 
-def _figures(rows: list[dict[str, Any]]) -> list[str]:
+def _figures(rows: list[Row]) -> list[str]:
     values = {name: [each["figures"][name] for each in rows] for name, _ in COLUMNS.values()}
     return [format(float(np.nanmean(values[name])), form) for name, form in COLUMNS.values()]
 
 
-def _words(rows: list[dict[str, Any]]) -> list[str]:
+def _words(rows: list[Row]) -> list[str]:
     raw, peak = "enhanced_protected", "enhanced_protected_normalised"
     texts = [each["heard"][peak] for each in rows]
     return [
         _wer(rows, "protected"),
+        _wer(rows, "enhanced_normalised"),
         _wer(rows, raw),
         _wer(rows, peak),
         _rise(rows, "enhanced", raw),
@@ -226,19 +252,19 @@ def _words(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _errors(rows: list[dict[str, Any]], heard: str, against: str | None) -> list[WordErrors]:
+def _errors(rows: list[Row], heard: str, against: str | None) -> list[WordErrors]:
     said = [each["heard"][against] if against else each["said"] for each in rows]
     pairs = zip(said, (each["heard"][heard] for each in rows), strict=True)
     return [metrics.word_errors(truth, text) for truth, text in pairs]
 
 
-def _rise(rows: list[dict[str, Any]], before: str, after: str) -> str:
+def _rise(rows: list[Row], before: str, after: str) -> str:
     both = [_errors(rows, heard, None) for heard in (before, after)]
     rises = [metrics.de(*map(rate, both)) for rate in (metrics.pooled_wer, metrics.capped_wer)]
     return "/".join(f"{points:+.1f}" for points in rises)
 
 
-def _wer(rows: list[dict[str, Any]], heard: str, against: str | None = None) -> str:
+def _wer(rows: list[Row], heard: str, against: str | None = None) -> str:
     errors = _errors(rows, heard, against)
     return f"{metrics.pooled_wer(errors):.1f}/{metrics.capped_wer(errors):.1f}"
 
@@ -255,6 +281,7 @@ def main(
     longest: float = 7.0,
     opt_steps: int = 150,
     workers: int = 2,
+    against: list[str] | None = None,
 ) -> None:
     """Measure what is missing, and write the tables as Markdown.
 
@@ -265,16 +292,48 @@ def main(
         longest: of the clips, in seconds
         opt_steps: steps of OPT
         workers: processes, each with one thread
+        against: enhancers of the second table [all that can be attacked and are here]
 
     """
-    chosen = settings(opt_steps)
+    attacks, names = every_attack(opt_steps), against or attackable()
     cases = [case for snr_db in MIXED_AT_DB for case in mixtures(data, clips, snr_db, longest)]
-    rows = output.with_suffix(".jsonl")
-    fill(rows, [(case, setting) for setting in chosen for case in cases], workers)
-    names = {case.name for case in cases}
-    own = [each for each in load(rows) if each["clip"] in names]
+    tasks = [Task(case, DEFAULT, tuple(attacks)) for case in cases]
+    tasks += [Task(case, name, tuple(EVERYWHERE)) for name in names for case in cases]
+    path = output.with_suffix(".jsonl")
+    append(path, missing(_merged(tasks), load(path)), protect, workers)
+    wanted = {(task.case.name, task.against, weights_of(task.against)) for task in tasks}
+    rows = [
+        each
+        for each in load(path)
+        if (each["clip"], each["against"], each["weights"]) in wanted
+    ]
     with audio.replacing(output) as partial:
-        partial.write_text(markdown(own, [each.title for each in chosen], clips), "utf-8")
+        partial.write_text(markdown(rows, attacks, names, clips), "utf-8")
+
+
+def _merged(tasks: list[Task]) -> list[Task]:
+    """Tasks on the same clip and enhancer as one, each setting once."""
+    together: dict[tuple[str, str], Task] = {}
+    for task in tasks:
+        key = (task.case.name, task.against)
+        before = together[key].settings if key in together else ()
+        known = {each.title for each in before}
+        added = tuple(each for each in task.settings if each.title not in known)
+        together[key] = Task(task.case, task.against, before + added)
+    return list(together.values())
+
+
+def attackable() -> list[str]:
+    """The enhancers with gradients that can be had; the others are named on stderr."""
+    names: list[str] = []
+    for name, entry in registry().items():
+        if entry.card.differentiable:
+            try:
+                load_enhancer(name)
+                names.append(name)
+            except UnhearError as error:
+                print(f"left out: {error}", file=sys.stderr)
+    return names
 
 
 if __name__ == "__main__":

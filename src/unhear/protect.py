@@ -57,6 +57,7 @@ class Protector:
         ``progress`` is called with the gradients taken so far and in all. A channel that is
         all zeros comes back unchanged. Raises FailureError when the attack diverges.
         """
+        self.enhancer.reseed(self.target.seed)
         original = as_stored(recording.samples, recording.subtype)
         rate = working_rate(recording.sample_rate, self.enhancer.card.sample_rate)
         audio = torch.from_numpy(resample(original, recording.sample_rate, rate)).float()

@@ -121,7 +121,7 @@ class Target:
 
     kind: Kind
     spoken: Float[Tensor, " samples"] | None = None  # for speech, at the enhancer's rate
-    seed: int = 0  # of the noise
+    seed: int = 0  # of the noise, and of what an enhancer itself draws
 
     def waveform(self, reference: Float[Tensor, "clips time"]) -> Float[Tensor, "clips time"]:
         """What a loss compares with, for a whole recording.

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 # Written by benchmarks/enhancement.py, on the same recordings for all.
 MEASURED = Path(__file__).parent.parent / "assets" / "enhancers.json"
-FIGURES = {"pesq_wb": "PESQ {:.2f}", "stoi": "STOI {:.2f}", "dnsmos": "DNSMOS {:.2f}"}
-FIGURES |= {"wer": "WER {:.0f} %"}
+FIGURES = {
+    "pesq_wb": "PESQ {:.2f}",
+    "stoi": "STOI {:.2f}",
+    "dnsmos": "DNSMOS {:.2f}",
+    "wer": "WER {:.0f} %",
+}
 
 
 def card(entry: Entry) -> dict[str, Any]:

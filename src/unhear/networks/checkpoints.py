@@ -12,7 +12,11 @@ from safetensors.torch import load_file
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
+
+CONTAINERS = ("model", "state_dict")  # where checkpoints of a training keep the weights
 
 
 def locate(weights: str, checkpoint: str) -> Path:
@@ -44,12 +48,20 @@ def _in_hub_cache(model: str, checkpoint: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def load_into(network: nn.Module, path: Path, name: str) -> None:
+def load_into(
+    network: nn.Module, path: Path, name: str, rename: Callable[[str], str] = str
+) -> None:
     """Load a state dict into ``network``, whose keys and shapes it must match exactly.
 
+    ``rename`` turns the keys of the file into those of ``network``.
     Raises InputError when the file is missing, unreadable or made for another network.
     """
-    state = _read(path)
+    state = {rename(key): value for key, value in read_state(path).items()}
+    load_state(network, state, path, name)
+
+
+def load_state(network: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
+    """Load what came out of ``path`` into ``network``; raises InputError unless all fits."""
     wanted = {key: value.shape for key, value in network.state_dict().items()}
     given = {key: value.shape for key, value in state.items()}
     if given != wanted:
@@ -64,7 +76,8 @@ def load_into(network: nn.Module, path: Path, name: str) -> None:
     network.load_state_dict(state)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file; raises InputError when it is missing or unreadable."""
     if not path.is_file():
         raise InputError(f"the weights {path} do not exist: check the name")
     try:
@@ -76,10 +89,17 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{path} is not a weights file: give safetensors or a PyTorch state dict"
         ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(v, torch.Tensor) for v in state.values()
-    ):
-        raise InputError(
-            f"{path} is not a plain state dict: save the network's state_dict() alone"
-        )
+    if not isinstance(state, dict):
+        raise _no_state_dict(path)
+    for container in CONTAINERS:
+        if isinstance(state.get(container), dict):
+            state = state[container]
+    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise _no_state_dict(path)
     return state
+
+
+def _no_state_dict(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not a plain state dict: save the network's state_dict() alone"
+    )
