@@ -12,7 +12,14 @@ from cyclopts.validators import Number
 from unhear import __version__
 from unhear.attacks import make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
-from unhear.enhancers import DEFAULT, load_enhancer
+from unhear.enhancers import (
+    DEFAULT,
+    find,
+    is_external,
+    load_enhancer,
+    require_gradients,
+)
+from unhear.enhancers.external import FORMS
 from unhear.errors import InputError
 from unhear.settings import AttackSettings, described, given
 
@@ -29,8 +36,12 @@ Weights = Annotated[
     Parameter(
         group=GROUP,
         help="The enhancer's weights: a file, a folder, or ORGANISATION/MODEL in the local hub "
-        "cache [the bundled ones]",
+        "cache [its own]",
     ),
+]
+Rate = Annotated[
+    int | None,
+    Parameter(group=GROUP, help="sample rate in Hz of an enhancer of your own [16000]"),
 ]
 
 
@@ -39,7 +50,10 @@ Weights = Annotated[
 class Choice:
     """Enhancer, attack, target and budget, as the command line takes them."""
 
-    against: Annotated[str, Parameter(help="the enhancer to defeat")] = DEFAULT
+    against: Annotated[
+        str, Parameter(help=f"the enhancer to defeat, by name, or your own: {FORMS}")
+    ] = DEFAULT
+    against_rate: Rate = None
     weights: Weights = None
     attack: Annotated[str, Parameter(help="fgsm, pgd or opt; see `unhear attacks`")] = "pgd"
     target: Annotated[
@@ -96,14 +110,19 @@ class Choice:
         from unhear.protect import Protector
 
         attack, budget = self.make_attack(), self.make_budget()
-        enhancer = load_enhancer(self.against, self.weights)
+        if not is_external(self.against):
+            require_gradients(find(self.against).card)
+        enhancer = load_enhancer(self.against, self.weights, self.against_rate)
+        require_gradients(enhancer.card)
         return Protector(enhancer, self.make_target(enhancer.card.sample_rate), attack, budget)
 
     def described(self) -> dict[str, Any]:
         """All that is needed to repeat the protection."""
+        rate = {} if self.against_rate is None else {"against_rate": self.against_rate}
         return {
             "against": self.against,
-            "weights": self.weights or "bundled",
+            **rate,
+            "weights": self.weights or self._own_weights(),
             "attack": described(self.make_attack()),
             "target": self.target,
             "speech": None if self.speech is None else str(self.speech),
@@ -111,6 +130,9 @@ class Choice:
             "seed": self.seed,
             "unhear": __version__,
         }
+
+    def _own_weights(self) -> str:
+        return "its own" if is_external(self.against) else find(self.against).card.weights
 
 
 def _mono(path: Path, rate: int) -> Any:

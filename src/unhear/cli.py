@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,8 +12,9 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.choices import Choice, Weights
+from unhear.choices import Choice, Rate, Weights
 from unhear.enhancers import DEFAULT
+from unhear.enhancers.external import FORMS
 from unhear.errors import UnhearError
 
 app = App(
@@ -79,7 +81,10 @@ def enhance(
     inputs: Inputs,
     *,
     output: Output,
-    with_: Annotated[str, Parameter("--with", help="the enhancer")] = DEFAULT,
+    with_: Annotated[
+        str, Parameter("--with", help=f"the enhancer, by name, or your own: {FORMS}")
+    ] = DEFAULT,
+    with_rate: Rate = None,
     weights: Weights = None,
     raw: Annotated[
         bool, Parameter(help="keep the level that comes out of the network")
@@ -93,7 +98,7 @@ def enhance(
     """
     from unhear.commands import enhance_files
 
-    enhance_files(inputs, output, with_, weights, raw=raw, force=force, json=json)
+    enhance_files(inputs, output, with_, weights, with_rate, raw=raw, force=force, json=json)
 
 
 @app.command
@@ -124,7 +129,7 @@ def attacks(*, json: Json = False) -> None:
 
 @app.command
 def train(
-    network: str,
+    network: Annotated[str, Parameter(help="metricgan+ or segan")],
     *,
     data: Annotated[
         Path, Parameter(help="folder with a manifest.csv; its train split is used")
@@ -132,7 +137,9 @@ def train(
     output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
     seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     warm_epochs: Annotated[int | None, Parameter(help="supervised epochs")] = None,
-    adversarial_epochs: Annotated[int | None, Parameter(help="epochs against PESQ")] = None,
+    adversarial_epochs: Annotated[
+        int | None, Parameter(help="epochs with the discriminator that follow")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Train weights; called again, go on from the .ckpt beside the output."""
@@ -152,6 +159,9 @@ def main() -> None:
         app(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except Exception as error:
         if DEBUG in sys.argv:
             raise

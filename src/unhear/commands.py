@@ -105,6 +105,7 @@ def enhance_files(
     output: Path,
     name: str,
     weights: str | None,
+    rate: int | None,
     *,
     raw: bool,
     force: bool,
@@ -116,7 +117,7 @@ def enhance_files(
     from unhear.enhancers import load_enhancer
     from unhear.places import check_all, output_paths
 
-    enhancer = load_enhancer(name, weights)
+    enhancer = load_enhancer(name, weights, rate)
     outputs = output_paths(inputs, output)
     check_all(inputs, outputs, force=force, subtype="PCM_16")
     for source, target in zip(inputs, outputs, strict=True):
@@ -161,17 +162,17 @@ def train_network(
     force: bool,
 ) -> None:
     """Run a recipe to its end."""
-    if network != "metricgan+":
-        raise InputError(f"there is no recipe for {network!r}: there is metricgan+")
-    try:
-        from unhear.training.metricgan import Recipe
-        from unhear.training.run import train_metricgan
-    except ImportError as error:
-        raise InputError(
-            f"training needs {error.name}: install it with pip install 'unhear[train]'"
-        ) from error
-    given = {name: count for name, count in epochs.items() if count is not None}
-    written = train_metricgan(data, output, Recipe(seed=seed, **given), force=force)
+    from unhear.training import metricgan, segan
+    from unhear.training.run import train_metricgan, train_segan
+
+    given: dict[str, Any] = {"seed": seed}
+    given |= {name: count for name, count in epochs.items() if count is not None}
+    if network == "metricgan+":
+        written = train_metricgan(data, output, metricgan.Recipe(**given), force=force)
+    elif network == "segan":
+        written = train_segan(data, output, segan.Recipe(**given), force=force)
+    else:
+        raise InputError(f"there is no recipe for {network!r}: there are metricgan+ and segan")
     print(f"{written} holds the weights, {written}.png the curves")
 
 

