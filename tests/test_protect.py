@@ -22,7 +22,7 @@ from unhear.enhancers import load_enhancer
 from unhear.enhancers.base import Enhancer
 from unhear.errors import FailureError
 from unhear.objective import Heard
-from unhear.protect import Protector
+from unhear.protect import Protector, grid_at
 from unhear.targets import Target
 
 if TYPE_CHECKING:
@@ -99,6 +99,19 @@ def test_joining_what_was_cut_changes_nothing(samples: int, rate: int, rows: int
         rows, samples, dtype=torch.float64, generator=torch.Generator().manual_seed(samples)
     )
     chunks = plan(samples, rate)
+    torch.testing.assert_close(chunks.join(chunks.cut(audio), samples), audio)
+
+
+@given(samples=st.integers(1, 1_000_000), rate=st.sampled_from([8_000, 11_025, RATE]))
+def test_chunks_begin_on_the_enhancers_grid(samples: int, rate: int) -> None:
+    window = 16_384  # of SEGAN
+    grid = grid_at(rate, window, RATE)
+    chunks = plan(samples, rate, grid)
+    assert samples <= chunks.end < samples + grid
+    for start, after in itertools.pairwise([*chunks.starts, None]):
+        assert start * RATE % (window * rate) == 0
+        assert after is None or start < after <= start + chunks.length - chunks.fade
+    audio = torch.arange(float(samples))[None]
     torch.testing.assert_close(chunks.join(chunks.cut(audio), samples), audio)
 
 

@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import pad
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -24,26 +25,32 @@ class Chunks:
     length: int
     fade: int
 
+    @property
+    def end(self) -> int:
+        """Where the last chunk ends."""
+        return self.starts[-1] + self.length
+
     def at_rate(self, ratio: float) -> Chunks:
         """The same chunks of a signal with ``ratio`` times as many samples."""
         starts = tuple(round(start * ratio) for start in self.starts)
         return Chunks(starts, round(self.length * ratio), round(self.fade * ratio))
 
     def cut(self, audio: Float[Tensor, "rows time"]) -> Float[Tensor, "chunks rows length"]:
-        """The chunks of every row."""
-        return torch.stack([audio[:, start : start + self.length] for start in self.starts])
+        """The chunks of every row; what lies behind its end is zero."""
+        padded = pad(audio, (0, max(0, self.end - audio.shape[1])))
+        return torch.stack([padded[:, start : start + self.length] for start in self.starts])
 
     def join(
         self, chunks: Float[Tensor, "chunks rows length"], samples: int
     ) -> Float[Tensor, "rows samples"]:
         """The weighted mean of overlapping chunks; a chunk's weight falls towards its ends."""
-        total = chunks.new_zeros(chunks.shape[1], samples)
-        weight = chunks.new_zeros(samples)
+        total = chunks.new_zeros(chunks.shape[1], self.end)
+        weight = chunks.new_zeros(self.end)
         ramp = self._ramp().to(chunks)
         for start, chunk in zip(self.starts, chunks, strict=True):
             total[:, start : start + self.length] += ramp * chunk
             weight[start : start + self.length] += ramp
-        return total / weight
+        return (total / weight)[:, :samples]
 
     def _ramp(self) -> Float[Tensor, " length"]:
         position = torch.arange(self.length) + 0.5
@@ -51,12 +58,17 @@ class Chunks:
         return (edge / max(1, self.fade)).clamp(max=1)
 
 
-def plan(samples: int, rate: int) -> Chunks:
-    """Evenly spread chunks of 12 s that overlap by 2 s or more; one chunk up to 16 s."""
+def plan(samples: int, rate: int, grid: int = 1) -> Chunks:
+    """Evenly spread chunks of 12 s that overlap by 2 s or more; one chunk up to 16 s.
+
+    Each begins at a multiple of ``grid`` samples. The last one ends with the recording, or
+    less than ``grid`` samples behind it.
+    """
     length, overlap = CHUNK_SECONDS * rate, OVERLAP_SECONDS * rate
     if samples <= length + 2 * overlap:
         return Chunks((0,), samples, overlap)
-    count = ceil((samples - overlap) / (length - overlap))
-    room, gaps = samples - length, count - 1
+    count = ceil((samples - overlap) / (length - overlap - grid + 1))
+    room, gaps = ceil((samples - length) / grid), count - 1
     # Integers: the last chunk must end with the recording, to the sample.
-    return Chunks(tuple(index * room // gaps for index in range(count)), length, overlap)
+    starts = dict.fromkeys(index * room // gaps * grid for index in range(count))
+    return Chunks(tuple(starts), length, overlap)

@@ -8,6 +8,7 @@ whatever lies above the enhancer's band is returned untouched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,9 @@ class Protector:
         )
         reference = enhanced_one_by_one(heard.arriving(audio), self.enhancer)
         waveform = self.target.waveform(reference)
-        chunks = plan(samples, rate)
+        chunks = plan(
+            samples, rate, grid_at(rate, self.enhancer.grid, self.enhancer.card.sample_rate)
+        )
         parts = chunks.cut(audio)
         goals = chunks.at_rate(self.enhancer.card.sample_rate / rate).cut(waveform)
         size = max(1, int(BATCH_SECONDS * rate / (chunks.length * channels)))
@@ -133,6 +136,11 @@ def working_rate(own: int, enhancers: int) -> int:
     """
     phases = enhancers // gcd(own, enhancers)
     return own if own < enhancers and phases <= MOST_PHASES else enhancers
+
+
+def grid_at(rate: int, grid: int, enhancers: int) -> int:
+    """Fewest samples at ``rate`` that are a whole number of ``grid`` at the enhancer's rate."""
+    return 1 if grid == 1 else Fraction(grid * rate, enhancers).numerator
 
 
 class _Counter:

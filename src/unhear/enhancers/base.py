@@ -36,6 +36,7 @@ class Enhancer(ABC):
     """Waveform in, waveform out, at ``card.sample_rate``."""
 
     card: Card
+    grid: int = 1  # samples: its windows begin at multiples of this, whatever they hold
 
     def __call__(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None

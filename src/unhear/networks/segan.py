@@ -160,6 +160,8 @@ class SEGAN(NetworkEnhancer[Generator]):
     comes out of a batch as it would come out alone. :meth:`reseed` begins the draws again.
     """
 
+    grid = WINDOW
+
     def __init__(
         self, card: Card, network: Generator, latent: Latent = "fresh", draws: int = 4
     ) -> None:
