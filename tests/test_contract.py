@@ -12,7 +12,7 @@ import torch
 from unhear import audio
 from unhear.channels import path_to_enhancer
 from unhear.enhancers import load_enhancer, registry
-from unhear.errors import UnhearError
+from unhear.errors import InputError, UnhearError
 from unhear.networks.base import NetworkEnhancer
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def _load(name: str) -> Enhancer | str:
     try:
         return load_enhancer(name)
     except UnhearError as error:
+        if isinstance(error, InputError) and registry()[name].here:
+            raise  # nothing is missing here, so it is broken
         return str(error)
 
 

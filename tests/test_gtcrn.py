@@ -20,6 +20,8 @@ from unhear.networks.gtcrn import GTCRN, HOP, MaskNetwork, spectrum, waveform
 from unhear.weights import fetch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 CARD = registry()["gtcrn"].card
@@ -219,9 +221,9 @@ def other_graph(path: Path) -> None:
     ],
 )
 def test_wrong_weights_are_refused(
-    name: str, make: object, message: str, tmp_path: Path
+    name: str, make: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
-    make(tmp_path / name)  # type: ignore
+    make(tmp_path / name)
     with pytest.raises(InputError, match=message):
         load_enhancer("gtcrn", str(tmp_path / name))
 

@@ -139,6 +139,13 @@ def elsewhere(path: Path) -> None:
     (path.parent / "data").unlink()
 
 
+def of_four_bits(path: Path) -> None:
+    model = graph(2)
+    kind = onnx.TensorProto.INT4
+    model.graph.initializer[0].CopyFrom(helper.make_tensor("quantised", kind, [2], [1, 2]))
+    onnx.save_model(model, path)
+
+
 def save(**options: int) -> Callable[[Path], None]:
     return lambda path: onnx.save_model(graph(3, **options), path)
 
@@ -152,6 +159,7 @@ def save(**options: int) -> Callable[[Path], None]:
         (without_a_tensor, "the weights of another network than nsnet2"),
         (lambda path: path.write_bytes(b""), "the weights of another network than nsnet2"),
         (lambda path: path.write_text("hello"), "not a complete ONNX file"),
+        (of_four_bits, "not a complete ONNX file"),
         (elsewhere, "not a complete ONNX file"),
         (lambda path: None, f"name a file, a folder with {MODEL}"),
     ],
@@ -166,7 +174,7 @@ def test_wrong_weights_are_refused(
 
 
 @pytest.mark.parametrize("turned", [0, 1])
-def test_matrices_are_read_as_torch_keeps_them(turned: int):
+def test_matrices_are_read_as_torch_keeps_them(turned: int, tmp_path: Path):
     """Gemm may keep them either way round, and nodes need no order in a file read like this."""
     kernel, bias = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(3, np.float32)
     constants = [
@@ -180,6 +188,7 @@ def test_matrices_are_read_as_torch_keeps_them(turned: int):
     ]
     start, end = ([helper.make_tensor_value_info(name, 1, None)] for name in "xz")
     model = helper.make_model(helper.make_graph(nodes, "gemm", start, end, constants))
-    first, second = weights_in_order(model.SerializeToString())
+    onnx.save_model(model, tmp_path / "gemm.onnx")
+    first, second = weights_in_order(tmp_path / "gemm.onnx")
     assert torch.equal(first, torch.from_numpy(kernel.T))
     assert torch.equal(second, torch.from_numpy(bias))

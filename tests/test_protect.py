@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from unhear import metrics
 from unhear.attacks import FGSM, OPT, PGD
 from unhear.audio import PCM16_STEP, Recording, as_stored, read, resample, write
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded, stored_within
-from unhear.channels import path_to_enhancer
+from unhear.channels import Resample, path_to_enhancer
 from unhear.chunks import plan
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.base import Enhancer
@@ -100,6 +101,12 @@ def test_joining_what_was_cut_changes_nothing(samples: int, rate: int, rows: int
     )
     chunks = plan(samples, rate)
     torch.testing.assert_close(chunks.join(chunks.cut(audio), samples), audio)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(15_360, 60), (14_080, 11), (7_680, 30)])
+def test_halves_of_a_sample_are_rounded_as_the_resampler_does(rate: int, samples: int) -> None:
+    arriving = Resample(rate, RATE)(torch.zeros(1, samples))
+    assert plan(samples, rate).at_rate(Fraction(RATE, rate)).length == arriving.shape[1]
 
 
 @given(samples=st.integers(1, 1_000_000), rate=st.sampled_from([8_000, 11_025, RATE]))

@@ -11,9 +11,11 @@ from safetensors.torch import save_file
 from scipy.signal import lfilter
 from torch.nn.functional import conv1d, conv_transpose1d, pad
 
+from unhear.chunks import plan
 from unhear.enhancers import load_enhancer, registry, segan
 from unhear.errors import FailureError, InputError
 from unhear.networks.segan import (
+    FIRST,
     FRAMES,
     SEGAN,
     WINDOW,
@@ -21,6 +23,7 @@ from unhear.networks.segan import (
     de_emphasis,
     pre_emphasis,
 )
+from unhear.protect import grid_at, working_rate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -238,6 +241,23 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
         torch.save({**wrong, "enc_blocks.3.conv.bias": torch.ones(5)}, path)
         with pytest.raises(InputError, match="another network than segan"):
             load_enhancer("segan", str(path))
+    for wrong, message in (
+        ({FIRST: torch.tensor(1.0)}, "another network than segan"),
+        ({0: torch.ones(1)}, "not a plain state dict"),
+    ):
+        torch.save(wrong, tmp_path / "odd.ckpt")
+        with pytest.raises(InputError, match=message):
+            load_enhancer("segan", str(tmp_path / "odd.ckpt"))
+
+
+@pytest.mark.parametrize("rate", [8_000, 9_600, 11_025, 8_064, 10_080, 11_040])
+def test_chunks_begin_with_windows_whatever_the_rate(rate: int) -> None:
+    """At the last three, windows begin with a sample only every 25 s or more."""
+    working = working_rate(rate, CARD.sample_rate, WINDOW)
+    assert working == (rate if rate in {8_000, 9_600, 11_025} else CARD.sample_rate)
+    chunks = plan(60 * working, working, grid_at(working, WINDOW, CARD.sample_rate))
+    assert len(chunks.starts) > 4
+    assert all(start * CARD.sample_rate % (WINDOW * working) == 0 for start in chunks.starts)
 
 
 def test_without_weights_the_user_learns_how_to_get_some(

@@ -10,6 +10,8 @@ import torch
 from torch.nn.functional import pad
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from jaxtyping import Float
     from torch import Tensor
 
@@ -30,7 +32,7 @@ class Chunks:
         """Where the last chunk ends."""
         return self.starts[-1] + self.length
 
-    def at_rate(self, ratio: float) -> Chunks:
+    def at_rate(self, ratio: float | Fraction) -> Chunks:
         """The same chunks of a signal with ``ratio`` times as many samples."""
         starts = tuple(round(start * ratio) for start in self.starts)
         return Chunks(starts, round(self.length * ratio), round(self.fade * ratio))
@@ -61,8 +63,8 @@ class Chunks:
 def plan(samples: int, rate: int, grid: int = 1) -> Chunks:
     """Evenly spread chunks of 12 s that overlap by 2 s or more; one chunk up to 16 s.
 
-    Each begins at a multiple of ``grid`` samples. The last one ends with the recording, or
-    less than ``grid`` samples behind it.
+    Each begins at a multiple of ``grid`` samples, which must be less than 10 s. The last one
+    ends with the recording, or less than ``grid`` samples behind it.
     """
     length, overlap = CHUNK_SECONDS * rate, OVERLAP_SECONDS * rate
     if samples <= length + 2 * overlap:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
 MOST_PHASES = 1000  # 11,025 Hz has 640 towards 16 kHz
+MOST_GRID_SECONDS = 6  # between places where a chunk may begin; SEGAN's at 11,025 Hz: 5.12
 
 
 def _ignore(done: int, total: int) -> None:
@@ -60,7 +61,9 @@ class Protector:
         """
         self.enhancer.reseed(self.target.seed)
         original = as_stored(recording.samples, recording.subtype)
-        rate = working_rate(recording.sample_rate, self.enhancer.card.sample_rate)
+        rate = working_rate(
+            recording.sample_rate, self.enhancer.card.sample_rate, self.enhancer.grid
+        )
         audio = torch.from_numpy(resample(original, recording.sample_rate, rate)).float()
         delta = self._perturbation(audio, rate, progress)
         if not bool(torch.isfinite(delta).all()):
@@ -102,7 +105,9 @@ class Protector:
             samples, rate, grid_at(rate, self.enhancer.grid, self.enhancer.card.sample_rate)
         )
         parts = chunks.cut(audio)
-        goals = chunks.at_rate(self.enhancer.card.sample_rate / rate).cut(waveform)
+        # As a fraction, so that halves of a sample are rounded as the resampler rounds them.
+        ratio = Fraction(self.enhancer.card.sample_rate, rate)
+        goals = chunks.at_rate(ratio).cut(waveform)
         size = max(1, int(BATCH_SECONDS * rate / (chunks.length * channels)))
         counter = _Counter(progress, self.attack.evaluations * -(-len(parts) // size))
         deltas = [
@@ -128,14 +133,16 @@ class Protector:
         return delta.unflatten(0, (-1, channels))
 
 
-def working_rate(own: int, enhancers: int) -> int:
+def working_rate(own: int, enhancers: int, grid: int = 1) -> int:
     """The rate at which a perturbation is computed, in Hz: the lower one, if that is practical.
 
     The differentiable resampler keeps a filter for every phase between the two rates; rates
-    that share no factor, such as 11,127 and 16,000 Hz, have too many phases.
+    that share no factor, such as 11,127 and 16,000 Hz, have too many phases. The enhancer's
+    ``grid``, in samples at its rate, must also meet whole samples often enough for chunks.
     """
     phases = enhancers // gcd(own, enhancers)
-    return own if own < enhancers and phases <= MOST_PHASES else enhancers
+    often = grid_at(own, grid, enhancers) <= MOST_GRID_SECONDS * own
+    return own if own < enhancers and phases <= MOST_PHASES and often else enhancers
 
 
 def grid_at(rate: int, grid: int, enhancers: int) -> int:

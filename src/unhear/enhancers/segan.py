@@ -32,7 +32,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 1703.09452",
         licence="Apache-2.0",
-        weights="bundled, trained by this project; the authors' larger checkpoint loads too",
+        weights="none bundled yet: those of unhear train segan, or the authors' checkpoint",
     ),
     build,
     bundled=BUNDLED,

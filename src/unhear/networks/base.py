@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import torch
 from torch import nn
 
 from unhear.enhancers.base import Enhancer
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from unhear.enhancers.base import Card
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -23,3 +27,13 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
 
     def move_to(self, device: str) -> None:
         self.network.to(device)
+
+
+def run(
+    layers: nn.GRU | nn.LSTM, x: Float[Tensor, "batch steps ins"]
+) -> Float[Tensor, "batch steps outs"]:
+    """Every output of recurrent layers that start from zero."""
+    # cuDNN cannot back-propagate through layers in eval mode. There is no dropout here, so
+    # switching it off changes nothing but that.
+    with torch.backends.cudnn.flags(enabled=False):
+        return layers(x)[0]

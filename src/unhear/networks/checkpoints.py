@@ -12,8 +12,6 @@ from safetensors.torch import load_file
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor, nn
 
 CONTAINERS = ("model", "state_dict")  # where checkpoints of a training keep the weights
@@ -48,16 +46,12 @@ def _in_hub_cache(model: str, checkpoint: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def load_into(
-    network: nn.Module, path: Path, name: str, rename: Callable[[str], str] = str
-) -> None:
+def load_into(network: nn.Module, path: Path, name: str) -> None:
     """Load a state dict into ``network``, whose keys and shapes it must match exactly.
 
-    ``rename`` turns the keys of the file into those of ``network``.
     Raises InputError when the file is missing, unreadable or made for another network.
     """
-    state = {rename(key): value for key, value in read_state(path).items()}
-    load_state(network, state, path, name)
+    load_state(network, read_state(path), path, name)
 
 
 def load_state(network: nn.Module, state: dict[str, Tensor], path: Path, name: str) -> None:
@@ -94,7 +88,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     for container in CONTAINERS:
         if isinstance(state.get(container), dict):
             state = state[container]
-    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise _no_state_dict(path)
     return state
 

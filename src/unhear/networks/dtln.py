@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import fold, pad
 
 from unhear.errors import InputError
-from unhear.networks.base import NetworkEnhancer
+from unhear.networks.base import NetworkEnhancer, run
 from unhear.networks.onnx_weights import fill, weights_in_order
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ class SeparationCore(nn.Module):
     def forward(
         self, feature: Float[Tensor, "batch frames features"]
     ) -> Float[Tensor, "batch frames features"]:
-        # cuDNN cannot back-propagate through a network in eval mode.
-        with torch.backends.cudnn.flags(enabled=False):
-            hidden, _ = self.lstm(feature)
-        return torch.sigmoid(self.dense(hidden))
+        return torch.sigmoid(self.dense(run(self.lstm, feature)))
 
 
 class LearnedStage(nn.Module):

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
+from unhear.networks.base import run
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -40,14 +42,6 @@ class ErbBands(nn.Module):
 def with_neighbours(x: Float[Tensor, "b c t f"]) -> Float[Tensor, "b three_c t f"]:
     """Subband features: each band beside the one below and the one above it."""
     return pad(x, (1, 1)).unfold(-1, 3, 1).movedim(-1, 2).flatten(1, 2)
-
-
-def run(gru: nn.GRU, x: Float[Tensor, "b steps c"]) -> Float[Tensor, "b steps d"]:
-    """Every output of a GRU that starts from zero."""
-    # cuDNN cannot back-propagate through a network in eval mode; there is no dropout here,
-    # so switching it off changes nothing but that.
-    with torch.backends.cudnn.flags(enabled=False):
-        return gru(x)[0]
 
 
 class TemporalAttention(nn.Module):

@@ -56,7 +56,8 @@ def _keys(network: nn.Module, *, turned: bool) -> list[str]:
 def _as_in_network(key: str, weight: Tensor, *, turned: bool) -> Tensor:
     if key.endswith("act.weight"):
         return weight.flatten()
-    if turned and key.startswith("decoder.") and key.endswith("depth_conv.weight"):
+    is_kernel = key.endswith("depth_conv.weight") and weight.ndim == 4
+    if turned and is_kernel and key.startswith("decoder."):
         return weight.flip(-2, -1)
     return weight
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.functional import fold, pad
 
-from unhear.networks.base import NetworkEnhancer
+from unhear.networks.base import NetworkEnhancer, run
 from unhear.networks.checkpoints import locate
 from unhear.networks.onnx_weights import fill, weights_in_order
 
@@ -54,10 +54,7 @@ class GainNetwork(nn.Module):
     def forward(
         self, feature: Float[Tensor, "batch frames bins"]
     ) -> Float[Tensor, "batch frames bins"]:
-        # cuDNN cannot back-propagate through a network in eval mode.
-        with torch.backends.cudnn.flags(enabled=False):
-            hidden, _ = self.gru(self.fc_in(feature))
-        return self.fc_out(hidden)
+        return self.fc_out(run(self.gru, self.fc_in(feature)))
 
 
 class NSNet2(NetworkEnhancer[GainNetwork]):

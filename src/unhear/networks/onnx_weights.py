@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 GRU_GATES = (1, 0, 2)  # torch: reset, update, new; ONNX: update, reset, hidden (new)
 LSTM_GATES = (0, 2, 3, 1)  # torch: input, forget, cell, output; ONNX: i, o, f, c
 
+# What ONNX raises for damaged files; TypeError: torch takes no four-bit or bfloat16 arrays.
+UNREADABLE = (DecodeError, onnx.checker.ValidationError, OSError, ValueError, TypeError)
+
 
 def in_torch_order(
     stacked: Float[Tensor, "stacked ..."], gates: tuple[int, ...]
@@ -34,7 +37,7 @@ def in_torch_order(
     return torch.cat([stacked.chunk(len(gates))[gate] for gate in gates])
 
 
-def weights_in_order(model: bytes | Path) -> list[Tensor]:
+def weights_in_order(model: Path) -> list[Tensor]:
     """The weights on the way from an ONNX graph's inputs to its first output.
 
     Their order is that of the computation, whatever the file calls them and however it sorts
@@ -64,18 +67,17 @@ def fill(network: nn.Module, weights: list[Tensor], file: Path, name: str) -> No
     network.load_state_dict(dict(zip(wanted, weights, strict=True)))
 
 
-def _read(model: bytes | Path) -> tuple[onnx.GraphProto, dict[str, Tensor]]:
+def _read(model: Path) -> tuple[onnx.GraphProto, dict[str, Tensor]]:
     """The graph and its constants by name."""
     try:
-        if isinstance(model, bytes):
-            graph = onnx.load_model_from_string(model).graph
-        else:
-            graph = onnx.load_model(model, format="protobuf").graph
+        graph = onnx.load_model(model, format="protobuf").graph
         arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
-        file = "this" if isinstance(model, bytes) else model
-        raise InputError(f"{file} is not a complete ONNX file: name one") from error
-    return graph, {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        constants = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    except UNREADABLE as error:
+        raise InputError(
+            f"{model} is not a complete ONNX file with float weights: name one"
+        ) from error
+    return graph, constants
 
 
 def _in_order_of_use(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

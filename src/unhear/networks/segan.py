@@ -221,7 +221,8 @@ def build(card: Card, weights: str) -> SEGAN:
     """SEGAN+ of any width, with the weights that ``weights`` names."""
     path = locate(weights, CHECKPOINT)
     state = {_present_name(key): value for key, value in read_state(path).items()}
-    network = Generator(state[FIRST].shape[0] if FIRST in state else WIDTH)
+    shape = state[FIRST].shape if FIRST in state else ()
+    network = Generator(*shape[:1])
     load_state(network, state, path, card.name)
     return SEGAN(card, network)
 

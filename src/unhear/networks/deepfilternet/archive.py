@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import onnx
 import torch
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from unhear.errors import InputError
 from unhear.networks.deepfilternet.network import DeepFilterNetwork
-from unhear.networks.onnx_weights import GRU_GATES, fill, in_torch_order
+from unhear.networks.onnx_weights import GRU_GATES, UNREADABLE, fill, in_torch_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,9 +108,9 @@ def _weights(content: bytes, path: Path) -> list[Tensor]:
     """
     try:
         graph = onnx.load_model_from_string(content).graph
-    except DecodeError as error:
+        constants = _constants(graph)
+    except UNREADABLE as error:
         raise InputError(f"{path} holds a damaged graph: fetch the archive anew") from error
-    constants = _constants(graph)
     found: list[Tensor] = []
     for node in graph.node:
         if node.op_type in {"Conv", "ConvTranspose", "Einsum"}:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad, relu
 
+from unhear.networks.base import run
 from unhear.networks.deepfilternet.frontend import BANDS, FILTERED, FrontEnd
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class Recurrent(nn.Module):
         self.gru = nn.GRU(HIDDEN, HIDDEN, layers, batch_first=True)
 
     def forward(self, x: Float[Tensor, "batch frames in"]) -> Float[Tensor, "batch frames out"]:
-        # cuDNN cannot back-propagate through a network in eval mode.
-        with torch.backends.cudnn.flags(enabled=False):
-            return self.gru(relu(self.linear(x)))[0]
+        return run(self.gru, relu(self.linear(x)))
 
 
 def _separable(
