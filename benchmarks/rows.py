@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def load(path: Path) -> list[Row]:
-    """The rows so far; a line cut off by a kill is dropped."""
+    """The rows so far, without a line that a kill has cut off."""
     if not path.exists():
         return []
     lines = path.read_text("utf-8").splitlines(keepends=True)
@@ -36,17 +36,27 @@ def append(
     path: Path, tasks: Sequence[Any], make: Callable[[Any], list[Row]], workers: int
 ) -> None:
     """Add the rows of every task, in processes of one thread each; ``make`` is picklable."""
+    _drop_half_a_line(path)
     with (
         ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool,
         Progress(console=Console(stderr=True)) as bar,
         path.open("a", encoding="utf-8") as file,
     ):
         todo = bar.add_task("to do", total=len(tasks))
-        for future in as_completed(pool.submit(make, task) for task in tasks):
-            for row in future.result():
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
-            bar.advance(todo)
+        try:
+            for future in as_completed([pool.submit(make, task) for task in tasks]):
+                rows = future.result()
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+                file.flush()
+                bar.advance(todo)
+        finally:  # after an error, nobody would write down what the others still find
+            pool.shutdown(cancel_futures=True)
+
+
+def _drop_half_a_line(path: Path) -> None:
+    content = path.read_bytes() if path.exists() else b""
+    if not content.endswith(b"\n"):
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
 def _one_thread() -> None:
@@ -58,13 +68,13 @@ def _one_thread() -> None:
 
 @cache
 def weights_of(name: str) -> str:
-    """The first digits of the SHA-256 of an enhancer's own weights; "" for those without."""
+    """First digits of the SHA-256 of an enhancer's (first) file of weights; "" for none."""
     entry = find(name)
     return _digest(entry)[:8]
 
 
 def _digest(entry: Entry) -> str:
-    if entry.bundled:
+    if entry.bundled and entry.bundled.exists():
         return hashlib.sha256(entry.bundled.read_bytes()).hexdigest()
     return entry.source.files[0].sha256 if entry.source else ""
 

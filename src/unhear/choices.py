@@ -100,8 +100,6 @@ class Choice:
         """The target; reads the utterance where there is one."""
         from unhear.targets import Target
 
-        if (self.target == "speech") != (self.speech is not None):
-            raise InputError("--target speech and --speech FILE belong together: give both")
         spoken = None if self.speech is None else _mono(self.speech, enhancer_rate)
         return Target(self.target, spoken, self.seed)
 
@@ -110,6 +108,8 @@ class Choice:
         from unhear.protect import Protector
 
         attack, budget = self.make_attack(), self.make_budget()
+        if (self.target == "speech") != (self.speech is not None):
+            raise InputError("--target speech and --speech FILE belong together: give both")
         if not is_external(self.against):
             require_gradients(find(self.against).card)
         enhancer = load_enhancer(self.against, self.weights, self.against_rate)

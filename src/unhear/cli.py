@@ -135,10 +135,13 @@ def train(
         Path, Parameter(help="folder with a manifest.csv; its train split is used")
     ],
     output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
-    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
-    warm_epochs: Annotated[int | None, Parameter(help="supervised epochs")] = None,
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0,
+    warm_epochs: Annotated[
+        int | None, Parameter(help="supervised epochs", validator=Number(gte=0))
+    ] = None,
     adversarial_epochs: Annotated[
-        int | None, Parameter(help="epochs with the discriminator that follow")
+        int | None,
+        Parameter(help="epochs with the discriminator that follow", validator=Number(gte=0)),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -52,11 +52,11 @@ def protect_files(
     from unhear.places import check_all, check_pages, output_paths
     from unhear.present import row
 
-    protector = choice.make_protector()
     outputs = output_paths(inputs, output)
     check_all(inputs, outputs, force=force)
     if showing.report is not None:
         check_pages(outputs, showing.report, force=force)
+    protector = choice.make_protector()
     recogniser = showing.recogniser()
     rows: list[dict[str, Any]] = []
     try:
@@ -117,9 +117,9 @@ def enhance_files(
     from unhear.enhancers import load_enhancer
     from unhear.places import check_all, output_paths
 
-    enhancer = load_enhancer(name, weights, rate)
     outputs = output_paths(inputs, output)
     check_all(inputs, outputs, force=force, subtype="PCM_16")
+    enhancer = load_enhancer(name, weights, rate)
     for source, target in zip(inputs, outputs, strict=True):
         result = enhance.enhanced(read(source), enhancer)
         write(enhance.raw(result) if raw else enhance.peak_normalised(result), target)

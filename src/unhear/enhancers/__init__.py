@@ -36,7 +36,7 @@ def find(name: str) -> Entry:
     entries = registry()
     if name in entries:
         return entries[name]
-    near = get_close_matches(name.lower(), entries, n=1, cutoff=0.4)
+    near = get_close_matches(name.lower(), entries, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(entries)}."
     raise InputError(
         f"there is no enhancer called {name!r}: {hint} One of your own is given as {FORMS}"

@@ -16,8 +16,9 @@ def build(card: Card, weights: str | None) -> Enhancer:
 
     if weights is None and not BUNDLED.exists():
         raise FailureError(
-            f"the weights of {card.name} are not there: make some with unhear train "
-            f"{card.name}, or name a file with --weights, such as the authors' {CHECKPOINT}"
+            f"the weights of {card.name} are not there: make some with `unhear "
+            f"train {card.name} --data FOLDER -o FILE`, or name a file with --weights, such as "
+            f"the authors' {CHECKPOINT}"
         )
     return build(card, weights or str(BUNDLED))
 

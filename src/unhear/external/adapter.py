@@ -81,7 +81,7 @@ class External(Enhancer):
     def _output(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         try:
             output = self.layout(self.model, audio)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(
                 f"{self.card.name} cannot enhance {audio.shape[-1]:,} samples: {said(error)}"
             ) from error

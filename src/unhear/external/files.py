@@ -36,9 +36,7 @@ def load(name: str) -> Found:
 
 def load_as(name: str, path: Path, weights: str) -> Found:
     """The model in a file by its ending; raises InputError, which calls it ``name``."""
-    form = form_of_file(path.name)
-    if form is None:
-        raise InputError(f"{name} has no known ending: give a .pt of TorchScript or a .pt2")
+    form = require_form(name, path.name)
     if not _holds(path, MARKS[form]):
         raise InputError(f"{name} {REMEDIES[form]}, or name the Python that makes it")
     loaders: dict[Form, Callable[..., Found]]
@@ -51,6 +49,14 @@ def load_as(name: str, path: Path, weights: str) -> Found:
         raise
     except Exception as error:
         raise InputError(f"{name} cannot be loaded ({said(error)}): save it again") from error
+
+
+def require_form(name: str, file: str) -> Form:
+    """The form of a file by its ending; raises InputError, which calls it ``name``."""
+    form = form_of_file(file)
+    if form is None:
+        raise InputError(f"{name} has no known ending: give a .pt of TorchScript or a .pt2")
+    return form
 
 
 def _holds(path: Path, member: str) -> bool:

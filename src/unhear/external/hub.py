@@ -21,6 +21,7 @@ def load(name: str) -> Found:
     repository, _, file = rest.partition("/")
     if not (organisation and repository and file):
         raise InputError(f"{name} is not of the form hf:ORG/REPO/FILE: name all three")
+    files.require_form(name, file)
     path = fetch(f"{organisation}/{repository}", file, name)
     return files.load_as(name, path, f"huggingface.co/{organisation}/{repository}")
 

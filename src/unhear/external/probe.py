@@ -92,7 +92,7 @@ def _layout(found: Found, noise: Float[Tensor, "clips time"]) -> Layout:
             wrong = _misfit(layout, found.model, noise)
         except InputError as error:
             raise InputError(f"{found.name} cannot be used: {error}") from error
-        except Exception as error:  # noqa: BLE001  somebody else's code raises anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  raised by somebody else's code
             wrong = said(error)
         if wrong is None:
             return layout

@@ -36,6 +36,8 @@ def load(name: str) -> Found | Enhancer:
         raise InputError(f"{place} has no {attribute}: give the name of what it defines")
     model = _made(name, getattr(module, attribute))
     if isinstance(model, Enhancer):
+        if not hasattr(model, "card"):
+            raise InputError(f"{name} has no card: give it one, unhear.enhancers.base.Card")
         return model
     return Found(name, model, "your own (Python)", str(module.__file__ or place))
 

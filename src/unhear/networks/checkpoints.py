@@ -36,9 +36,11 @@ def locate(weights: str, checkpoint: str) -> Path:
 
 
 def _in_hub_cache(model: str, checkpoint: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+    except ImportError:  # it comes with the recogniser; without it there is no such cache
+        return None
     try:
         found = try_to_load_from_cache(model, checkpoint)
     except HFValidationError:

@@ -71,6 +71,8 @@ def _train(
     force: bool,
 ) -> Path:
     _check_output(output, force=force)
+    if recipe.warm_epochs + recipe.adversarial_epochs == 0:
+        raise InputError("a training of no epochs leaves nothing to write: give one or more")
     train, valid = load_mixtures(read_manifest(data), recipe.seed)
     with worker_pool(worker_count()) as pool:
         training = make(train, pool)
