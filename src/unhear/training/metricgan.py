@@ -42,7 +42,7 @@ class Recipe:
 
     seed: int = 0
     warm_epochs: int = 70
-    adversarial_epochs: int = 190
+    adversarial_epochs: int = 440
     steps_per_epoch: int = 64  # supervised steps
     judged_batches: int = 4  # batches scored by PESQ in an adversarial epoch
     free_batches: int = 8  # further batches that only the generator sees
