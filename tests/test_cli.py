@@ -683,7 +683,7 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, unhear: Callable[..., Out
 def test_listings(unhear: Callable[..., Outcome]) -> None:
     for command, names in (("enhancers", registry()), ("attacks", ATTACKS)):
         assert [card["name"] for card in strict_json(unhear(command, "--json").out)] == [*names]
-        lines = unhear(command).out.splitlines()
+        lines = unhear(command).out.split("\n\n")[0].splitlines()
         assert [line for line in lines if not line.startswith(" ")] == [*names]
 
 
