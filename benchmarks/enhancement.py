@@ -20,7 +20,7 @@ import numpy as np
 from clips import SAMPLE_RATE, Case, mixtures, voicebank_pairs
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, load, table, weights_of
+from rows import Row, append, load, table, to_be_had, weights_of
 
 from unhear import audio, metrics
 from unhear.dnsmos import dnsmos
@@ -70,19 +70,7 @@ NOTES = """\
 def systems(gtcrn: Path | None) -> list[str]:
     """Clean, noisy, GTCRN's other checkpoints when their folder is given, and the registry."""
     others = [f"gtcrn ({name})" for name in GTCRN] if gtcrn else []
-    return ["clean", "noisy", *_present(), *others]
-
-
-def _present() -> list[str]:
-    """Every enhancer that can be had; the others are named on stderr."""
-    names: list[str] = []
-    for name in registry():
-        try:
-            load_enhancer(name)
-            names.append(name)
-        except UnhearError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    return names
+    return ["clean", "noisy", *to_be_had(registry()), *others]
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy as np
 from clips import Case, mixtures
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, load, table, weights_of
+from rows import Row, append, load, table, to_be_had, weights_of
 
 from unhear import audio, metrics
 from unhear.attacks import FGSM, OPT, PGD
@@ -324,16 +324,8 @@ def _merged(tasks: list[Task]) -> list[Task]:
 
 
 def attackable() -> list[str]:
-    """The enhancers with gradients that can be had; the others are named on stderr."""
-    names: list[str] = []
-    for name, entry in registry().items():
-        if entry.card.differentiable:
-            try:
-                load_enhancer(name)
-                names.append(name)
-            except UnhearError as error:
-                print(f"left out: {error}", file=sys.stderr)
-    return names
+    """The enhancers with gradients that can be loaded here."""
+    return to_be_had(name for name, entry in registry().items() if entry.card.differentiable)
 
 
 if __name__ == "__main__":

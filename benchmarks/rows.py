@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from multiprocessing import get_context
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
-from unhear.enhancers import find
+from unhear.enhancers import find, load_enhancer
+from unhear.errors import UnhearError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from unhear.enhancers.base import Entry
@@ -77,6 +79,18 @@ def _digest(entry: Entry) -> str:
     if entry.bundled and entry.bundled.exists():
         return hashlib.sha256(entry.bundled.read_bytes()).hexdigest()
     return entry.source.files[0].sha256 if entry.source else ""
+
+
+def to_be_had(names: Iterable[str]) -> list[str]:
+    """The enhancers that can be loaded here; the others are told of on stderr."""
+    loaded: list[str] = []
+    for name in names:
+        try:
+            load_enhancer(name)
+            loaded.append(name)
+        except UnhearError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return loaded
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
