@@ -33,7 +33,7 @@ ENTRY = Entry(
         scales=False,
         paper="arXiv 1703.09452",
         licence="Apache-2.0",
-        weights="none bundled yet: those of unhear train segan, or the authors' checkpoint",
+        weights="bundled: this project's own training, at half the authors' width",
     ),
     build,
     bundled=BUNDLED,
