@@ -1,0 +1,134 @@
+"""What is left of the words.
+
+One function, :func:`word_errors`, serves every word error rate (WER); the reference makes it
+
+- WER, and with it DE, against what was said;
+- the WER of the abstract of arXiv 2206.08170, against the transcript of the enhanced original;
+- targeted WER, against the sentence that the enhancer was meant to say.
+
+Over a corpus, :func:`pooled_wer` or :func:`capped_wer` of the word errors of its clips.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from math import nan
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LOOP_REPEATS = 4
+LOOP_WORDS = 6
+LOOP_SHARE = 1 / 3
+
+
+@dataclass(frozen=True)
+class WordErrors:
+    """Word errors of one clip: substitutions, deletions and insertions, and the words said."""
+
+    errors: int
+    words: int
+
+    @property
+    def rate(self) -> float:
+        """WER in per cent, over 100 when much was invented; NaN when nothing was said."""
+        return _percent(self.errors, self.words)
+
+    @property
+    def capped(self) -> float:
+        """:attr:`rate`, but at most 100."""
+        return _percent(min(self.errors, self.words), self.words)
+
+
+def normalise_text(text: str, language: str = "en") -> str:
+    """Text as Whisper's authors compare it: case, punctuation, spelling and numbers evened out.
+
+    Radford et al., arXiv 2212.04356, appendix C. Languages other than English get only the
+    evening out of case and punctuation.
+    """
+    return " ".join(_normaliser(english=language == "en")(text).split())
+
+
+def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
+    """Fewest word edits from what was said to what was recognised, on normalised texts."""
+    from jiwer import process_words
+
+    said, heard = (normalise_text(text, language) for text in (reference, hypothesis))
+    if not said:
+        return WordErrors(len(heard.split()), 0)
+    found = process_words(said, heard)
+    return WordErrors(
+        found.substitutions + found.deletions + found.insertions, len(said.split())
+    )
+
+
+def pooled_wer(clips: Iterable[WordErrors]) -> float:
+    """All errors over all words in per cent, uncapped; NaN when no word was said."""
+    clips = list(clips)
+    return _percent(sum(clip.errors for clip in clips), sum(clip.words for clip in clips))
+
+
+def capped_wer(clips: Iterable[WordErrors]) -> float:
+    """:func:`pooled_wer` with each clip's errors capped at its words: 0 to 100 per cent."""
+    return pooled_wer(WordErrors(min(clip.errors, clip.words), clip.words) for clip in clips)
+
+
+def de(before: float, after: float) -> float:
+    """Deterioration of enhancement: WER after minus WER before, in percentage points."""
+    return after - before
+
+
+def is_empty(text: str, language: str = "en") -> bool:
+    """Whether no word is left once the text is normalised, as of silence: WER exactly 100 %."""
+    return re.search(r"\w", normalise_text(text, language)) is None
+
+
+def is_looping(text: str) -> bool:
+    """Whether a phrase of 1 to 6 words comes 4 times or more in a row.
+
+    Such a stretch must make up a third of the text. Whisper does so on noise; people repeat
+    words, too, so it is a hint and not a proof.
+    """
+    words = re.findall(r"\w+", text.lower())
+    longest = max(
+        (_longest_loop(words, period) for period in range(1, LOOP_WORDS + 1)), default=0
+    )
+    return longest > 0 and longest >= LOOP_SHARE * len(words)
+
+
+def empty_share(texts: Iterable[str], language: str = "en") -> float:
+    """How many of the transcripts are empty (:func:`is_empty`), in per cent; NaN of none."""
+    return _share([is_empty(text, language) for text in texts])
+
+
+def looping_share(texts: Iterable[str]) -> float:
+    """How many of the transcripts loop (:func:`is_looping`), in per cent; NaN of none."""
+    return _share([is_looping(text) for text in texts])
+
+
+def _longest_loop(words: list[str], period: int) -> int:
+    """Words in the longest stretch that repeats with this period often enough, else 0."""
+    longest = length = period
+    for now, before in zip(words[period:], words, strict=False):
+        length = length + 1 if now == before else period
+        longest = max(longest, length)
+    return longest if longest >= LOOP_REPEATS * period else 0
+
+
+@cache
+def _normaliser(*, english: bool) -> Callable[[str], str]:
+    from whisper_normalizer.basic import BasicTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer() if english else BasicTextNormalizer()
+
+
+def _share(found: list[bool]) -> float:
+    return _percent(sum(found), len(found))
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else nan
