@@ -1,0 +1,57 @@
+"""What all layouts of speech share: the utterance, and how its files are found and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unhear.audio import READABLE
+from unhear.errors import InputError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One spoken clip."""
+
+    name: str  # unique: the dataset's own identifier, else the path in its folder, no ending
+    path: Path
+    speaker: str  # empty when unknown
+    transcript: str
+    noisy: Path | None = None  # the dataset's own noisy recording of it
+
+
+def recordings(folder: Path) -> list[Path]:
+    """The audio files anywhere below the folder, by name; hidden files are none."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def name_in(folder: Path, path: Path) -> str:
+    """``path`` without its ending, relative to the folder when it lies there."""
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return inside.with_suffix("").as_posix()
+
+
+def existing(path: Path, named_in: Path) -> Path:
+    """``path``; raises InputError when the file that ``named_in`` names is not there."""
+    if not path.is_file():
+        raise InputError(f"{path} is named in {named_in} but is not there: check the name")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 file; raises InputError when it is missing or something else."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the file") from error
+
+
+def read_words(path: Path) -> str:
+    """The content of a UTF-8 file on one line."""
+    return " ".join(read_text(path).split())
