@@ -8,6 +8,7 @@ from importlib import import_module
 
 import beartype  # noqa: F401  third parties first, for they must not see the switch below
 import cyclopts  # noqa: F401
+import filelock  # noqa: F401
 import julius  # noqa: F401
 import matplotlib as mpl  # noqa: F401
 import pesq  # noqa: F401

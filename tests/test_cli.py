@@ -21,7 +21,7 @@ import soundfile
 import torch
 from safetensors.torch import save
 
-from unhear import commands, recognise
+from unhear import commands
 from unhear.attacks import ATTACKS
 from unhear.cli import main
 from unhear.enhancers import registry
@@ -583,8 +583,8 @@ def recogniser(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
     engine = Engine()
     engine.supported_languages = ["de", "en"]  # type: ignore[assignment]
-    monkeypatch.setattr(recognise, "_engine", lambda _: engine)
-    monkeypatch.setattr(recognise, "_transcripts", {})
+    monkeypatch.setattr("unhear.recognise.whisper._engine", lambda _: engine)
+    monkeypatch.setattr("unhear.recognise.store._memory", {})
     return heard
 
 

@@ -25,7 +25,7 @@ from unhear.external.probe import Found
 from unhear.weights import cache_folder, offline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from jaxtyping import Float
     from torch import Tensor
@@ -83,11 +83,11 @@ def load(name: str) -> Found:
             f"{name} needs SpeechBrain, which is missing: pip install speechbrain, or give "
             "TorchScript or Python of your own"
         )
-    kind = _interface(name, source)
+    kind = interface_of(name, source, INTERFACES)
     interface = INTERFACES[kind]
     try:
         with warnings.catch_warnings(action="ignore"):  # of its own dependencies
-            model = _from_hparams(getattr(_module(interface.module), kind), source)
+            model = from_hparams(getattr(_module(interface.module), kind), source)
     except Exception as error:
         raise InputError(f"SpeechBrain cannot load {source}: {said(error)}") from error
     hparams = vars(model.hparams)
@@ -102,7 +102,11 @@ def load(name: str) -> Found:
     )
 
 
-def _interface(name: str, source: str) -> str:
+def interface_of(name: str, source: str, known: Collection[str]) -> str:
+    """Which of SpeechBrain's classes a model is for, by its own account.
+
+    Raises InputError when that is not one of those that are known here.
+    """
     folder = Path(source)
     path = folder if folder.is_dir() else hub.fetch(source, "config.json", name).parent
     try:
@@ -112,14 +116,15 @@ def _interface(name: str, source: str) -> str:
         raise InputError(
             f"{name} does not say in config.json which speechbrain_interface it is for"
         ) from error
-    if kind not in INTERFACES:
+    if kind not in known:
         raise InputError(
-            f"{name} is for {kind}: give a model for one of {', '.join(INTERFACES)}"
+            f"{name} is for {kind}: give a model for one of {', '.join(known)}"
         )
     return kind
 
 
-def _from_hparams(interface: Any, source: str) -> Any:
+def from_hparams(interface: Any, source: str) -> Any:
+    """A model of one of SpeechBrain's classes, on the CPU; raises whatever SpeechBrain does."""
     # Older versions write into the working folder unless told where.
     savedir = cache_folder() / "speechbrain" / source.strip("/").replace("/", "--")
     options: dict[str, Any] = {"source": source, "savedir": str(savedir)}
