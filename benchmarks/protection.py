@@ -26,7 +26,7 @@ from unhear.attacks.base import Attack, random_like
 from unhear.budgets import Budget, SignalToNoise
 from unhear.enhancers import DEFAULT, load_enhancer, registry
 from unhear.errors import UnhearError
-from unhear.evaluate import hear, measure, transcribe
+from unhear.evaluation.judge import hear, measure, transcribe
 from unhear.metrics import WordErrors
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser

@@ -180,7 +180,7 @@ def test_evaluations_are_counted_truly(attack: FGSM | PGD | OPT, audio: Tensor) 
     ("name", "settings", "message"),
     [
         ("pdg", {}, "did you mean pgd?"),
-        ("zzzzzz", {}, "there is fgsm, pgd, opt"),
+        ("zzzzzz", {}, "there is fgsm, pgd, opt, white-noise"),
         ("pgd", {"alpha": 1.0}, "--alpha does not belong to pgd, which has --steps"),
         ("fgsm", {"steps": 3}, "which has no setting"),
         ("pgd", {"steps": 0}, "--steps 0 is out of range for pgd"),

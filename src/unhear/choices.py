@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import make_attack
+from unhear.attacks import make_attack, settings_of
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.enhancers import (
     DEFAULT,
@@ -55,7 +55,9 @@ class Choice:
     ] = DEFAULT
     against_rate: Rate = None
     weights: Weights = None
-    attack: Annotated[str, Parameter(help="fgsm, pgd or opt; see `unhear attacks`")] = "pgd"
+    attack: Annotated[
+        str, Parameter(help="fgsm, pgd, opt or white-noise; see `unhear attacks`")
+    ] = "pgd"
     target: Annotated[
         Literal["erase", "silence", "noise", "speech"],
         Parameter(help="what the enhancer should put out"),
@@ -90,8 +92,9 @@ class Choice:
 
     def make_attack(self) -> Attack:
         """The attack with the settings that were given."""
-        seeded = {"seed": self.seed} if self.attack == "pgd" else {}
-        attack = make_attack(self.attack, given(self.settings) | seeded)
+        attack = make_attack(self.attack, given(self.settings))
+        if "seed" in settings_of(self.attack):
+            attack = replace(attack, seed=self.seed)  # type: ignore[type-var]
         if self.unbounded and self.attack != "opt":
             raise InputError(f"{self.attack} needs a budget: give --snr or --eps, or use opt")
         return attack

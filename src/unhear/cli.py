@@ -16,6 +16,7 @@ from unhear.choices import Choice, Rate, Weights
 from unhear.enhancers import DEFAULT
 from unhear.enhancers.external import FORMS
 from unhear.errors import UnhearError
+from unhear.plan_choices import PlanChoice
 
 app = App(
     name="unhear",
@@ -109,6 +110,85 @@ def transcribe(
     from unhear.commands import transcribe_files
 
     transcribe_files(inputs, model, language, json=json)
+
+
+Data = Annotated[
+    Path,
+    Parameter(
+        help="speech with transcripts: a manifest (CSV, JSONL), VoiceBank+DEMAND, LibriSpeech, "
+        "or a folder of recordings with a .txt beside each"
+    ),
+]
+Noise = Annotated[
+    Path | None, Parameter(help="folder of noises, such as DEMAND's [with the speech]")
+]
+RunFolder = Annotated[
+    Path,
+    Parameter(["--output", "-o"], group=OUTPUT, help="folder of the run; the same goes on"),
+]
+Jobs = Annotated[
+    int,
+    Parameter(group=OUTPUT, help="processes, of one thread each", validator=Number(gte=1)),
+]
+
+
+Judge = Annotated[
+    str | None,
+    Parameter(
+        group=OUTPUT,
+        help="recogniser: base or another Whisper model, pocketsphinx, or "
+        "speechbrain:ORGANISATION/MODEL [base]",
+    ),
+]
+Spoken = Annotated[str | None, Parameter(group=OUTPUT, help="spoken language [en]")]
+
+
+@app.command
+def evaluate(
+    data: Data,
+    *,
+    output: RunFolder,
+    noise: Noise = None,
+    choice: PlanChoice | None = None,
+    model: Judge = None,
+    language: Spoken = None,
+    jobs: Jobs = 2,
+    json: Json = False,
+) -> None:
+    """Protect many recordings in many ways, and measure what enhancers make of them.
+
+    One row of rows.jsonl for each recording × SNR × protection × listening enhancer, written
+    as soon as it is there: the same command goes on where it was stopped. In the end there is
+    a report.html to look at and listen to, and a report.md.
+    """
+    from unhear.evaluation_commands import Place, evaluate
+
+    plan = (choice or PlanChoice()).make_plan(model, language)
+    evaluate(plan, Place(data, noise, output, jobs), json=json)
+
+
+@app.command
+def reproduce(
+    experiment: Annotated[str, Parameter(help="fig3, fig4, table1, table2 or all")],
+    *,
+    data: Annotated[Path, Parameter(help="speech and noise; see `unhear evaluate`")],
+    output: RunFolder,
+    noise: Noise = None,
+    quick: Annotated[
+        bool, Parameter(help="one or two clips and fewer steps: minutes, not hours")
+    ] = False,
+    limit: Annotated[
+        int | None, Parameter(help="clips at each SNR [40]", validator=Number(gte=1))
+    ] = None,
+    model: Judge = None,
+    jobs: Jobs = 2,
+    json: Json = False,
+) -> None:
+    """Run the paper's figures and tables, ours beside the paper's (arXiv 2206.08170)."""
+    from unhear.evaluation_commands import Place, reproduce
+
+    place = Place(data, noise, output, jobs)
+    reproduce(experiment, place, quick=quick, limit=limit, model=model, json=json)
 
 
 @app.command

@@ -78,6 +78,11 @@ def dnsmos(audio: Float[np.ndarray, " time"]) -> Opinion:
     return Opinion(*map(float, scores))
 
 
+def load() -> None:
+    """Load the network now, and fetch it if need be; raises what :func:`dnsmos` does."""
+    _session()
+
+
 def _segments(audio: Float[np.ndarray, " time"]) -> list[Float[np.ndarray, " segment"]]:
     repeated = audio.astype(np.float32)
     while repeated.size < SEGMENT:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unhear.audio import as_stored, read, write
-from unhear.evaluate import Figures, Signals, Transcripts, hear, measure, transcribe
+from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

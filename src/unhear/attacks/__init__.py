@@ -10,9 +10,17 @@ from unhear.attacks.base import Attack
 from unhear.attacks.fgsm import FGSM
 from unhear.attacks.opt import OPT
 from unhear.attacks.pgd import PGD
+from unhear.attacks.white_noise import WhiteNoise
 from unhear.errors import InputError
 
-ATTACKS: dict[str, type[Attack]] = {attack.name: attack for attack in (FGSM, PGD, OPT)}
+ATTACKS: dict[str, type[Attack]] = {
+    attack.name: attack for attack in (FGSM, PGD, OPT, WhiteNoise)
+}
+
+
+def settings_of(name: str) -> list[str]:
+    """The names of an attack's settings; raises InputError for an unknown attack."""
+    return [field.name for field in fields(_find(name))]  # type: ignore[arg-type]
 
 
 def make_attack(name: str, settings: dict[str, Any]) -> Attack:
@@ -20,11 +28,7 @@ def make_attack(name: str, settings: dict[str, Any]) -> Attack:
 
     Raises InputError for an unknown attack, a field that it does not have, or a bad value.
     """
-    if name not in ATTACKS:
-        near = get_close_matches(name.lower(), ATTACKS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(ATTACKS)}"
-        raise InputError(f"there is no attack called {name!r}: {hint}")
-    known = [field.name for field in fields(ATTACKS[name])]  # type: ignore[arg-type]
+    known = settings_of(name)
     for setting in settings:
         if setting not in known:
             flags = ", ".join(f"--{field.replace('_', '-')}" for field in known) or "no setting"
@@ -32,3 +36,11 @@ def make_attack(name: str, settings: dict[str, Any]) -> Attack:
                 f"--{setting.replace('_', '-')} does not belong to {name}, which has {flags}"
             )
     return ATTACKS[name](**settings)
+
+
+def _find(name: str) -> type[Attack]:
+    if name not in ATTACKS:
+        near = get_close_matches(name.lower(), ATTACKS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(ATTACKS)}"
+        raise InputError(f"there is no attack called {name!r}: {hint}")
+    return ATTACKS[name]

@@ -10,7 +10,7 @@ import pytest
 
 from unhear.audio import Recording
 from unhear.enhancers.base import Card, Enhancer
-from unhear.evaluate import Transcripts, hear, measure
+from unhear.evaluation.judge import Transcripts, hear, measure
 from unhear.metrics import snr_db
 
 if TYPE_CHECKING:

@@ -37,13 +37,17 @@ class Figures:
     """How much was added and what it does; ``None``-able figures are NaN where undefined."""
 
     snr_db: float
+    segmental_snr_db: float
     peak: float  # largest added sample, full scale is 1
     level_change_db: float
     rpr: float
     rpr_unit: float
     gain_db: float
-    pesq_wb: float  # of the protected recording against the noisy one
+    si_sdr_db: float  # of the enhanced protected recording against the enhanced original
+    pesq_wb: float  # from here on: of the protected recording against the noisy one
+    pesq_nb: float
     stoi: float
+    estoi: float
 
 
 def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
@@ -61,7 +65,8 @@ def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
 
 def measure(signals: Signals) -> Figures:
     """All figures. SNR and peak are taken at the file's own rate, over all channels together;
-    the ratios to the enhancer's output at the enhancer's rate.
+    the ratios to the enhancer's output at the enhancer's rate; the others on a mono downmix at
+    16 kHz.
     """
     noisy, protected = signals.noisy.samples, signals.protected.samples
     added = protected - noisy
@@ -69,15 +74,20 @@ def measure(signals: Signals) -> Figures:
     before, after = signals.enhanced.samples.ravel(), signals.enhanced_protected.samples.ravel()
     change = after - before
     mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
+    audible = mono[1] - mono[0]
     return Figures(
         snr_db=metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
-        peak=max(float(added.max()), -float(added.min())),
+        segmental_snr_db=metrics.segmental_snr_db(mono[0], audible),
+        peak=metrics.peak(added.ravel("K")),
         level_change_db=metrics.level_change_db(before, after),
         rpr=metrics.rpr(heard, change),
         rpr_unit=metrics.rpr_unit(heard, change),
         gain_db=metrics.gain_db(heard, change),
+        si_sdr_db=metrics.si_sdr_db(before, after),
         pesq_wb=metrics.pesq_wb(*mono),
+        pesq_nb=metrics.pesq_nb(*mono),
         stoi=metrics.stoi(*mono),
+        estoi=metrics.estoi(*mono),
     )
 
 

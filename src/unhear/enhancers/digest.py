@@ -1,0 +1,29 @@
+"""Which weights an enhancer has, in a few digits that reports can show."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from unhear.enhancers import find, is_external
+
+DIGITS = 8
+
+
+@cache
+def weights_digest(name: str) -> str:
+    """First digits of the SHA-256 of an enhancer's (first) file of weights.
+
+    "" for what has none, such as a filter, or keeps them where we do not see them.
+    """
+    if is_external(name):
+        return _digest_of(Path(name)) if Path(name).is_file() else ""
+    entry = find(name)
+    if entry.bundled and entry.bundled.exists():
+        return _digest_of(entry.bundled)
+    return entry.source.files[0].sha256[:DIGITS] if entry.source else ""
+
+
+def _digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]

@@ -1,0 +1,1 @@
+"""Recordings × attacks × enhancers → rows of figures, measured on the files as written."""

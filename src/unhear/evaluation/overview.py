@@ -1,0 +1,71 @@
+"""What any evaluation has found, whatever its plan was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unhear.evaluation.estimates import NORMALISED, de, wer
+from unhear.evaluation.findings import Findings
+from unhear.evaluation.rows import group
+from unhear.evaluation.views import (
+    by_protection,
+    heard_as_attacked,
+    is_control,
+    protection_table,
+    transfer_map,
+    wer_plot,
+)
+from unhear.report.run_page import Headline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unhear.evaluation.rows import Row
+    from unhear.report.heat_maps import HeatMap
+    from unhear.report.plots import Plot
+
+SUMMARY = """\
+Every recording was protected, written as a 16-bit file, read again, enhanced and recognised."""
+
+
+def overview(title: str, rows: Sequence[Row]) -> Findings:
+    """Headlines, WER over SNR, transfer between enhancers, and all numbers."""
+    own = heard_as_attacked(rows)
+    tables = [protection_table("Every protection", rows)]
+    return Findings(title, SUMMARY, _headlines(own), _plots(own), _maps(rows), tables)
+
+
+def _headlines(rows: Sequence[Row]) -> list[Headline]:
+    found: list[Headline] = []
+    for (against,), of_enhancer in group(rows, "against").items():
+        for way, own in by_protection(of_enhancer).items():
+            after, rise = wer(own, NORMALISED), de(own)
+            found.append(
+                Headline(
+                    f"{after.value:.0f} %",
+                    f"of the words are wrong after {against} has enhanced what was protected "
+                    f"by {way} ({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), "
+                    f"{rise.value:+.0f} points against the unprotected recordings.",
+                )
+            )
+    return found
+
+
+def _plots(rows: Sequence[Row]) -> list[Plot]:
+    """Where there is more than one SNR to draw a line over."""
+    return [
+        wer_plot(f"{against}, peak-normalised", own, normalised=True)
+        for (against,), own in group(rows, "against").items()
+        if len(group(own, "snr_db")) > 1
+    ]
+
+
+def _maps(rows: Sequence[Row]) -> list[HeatMap]:
+    """One for each way of protecting, with the control, where others listened, too."""
+    if len(group(rows, "heard_by")) < 2:
+        return []
+    control = [row for row in rows if is_control(row)]
+    return [
+        transfer_map(f"DE in points, {way}", [*own, *control], de, "points")
+        for way, own in by_protection(row for row in rows if not is_control(row)).items()
+    ]

@@ -1,0 +1,120 @@
+"""What an evaluation is to do, as plain frozen data.
+
+It is written as YAML (:mod:`unhear.evaluation.plan_file`) or made by the flags of
+`unhear evaluate`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from unhear.attacks import make_attack, settings_of
+from unhear.attacks.base import Attack
+from unhear.attacks.white_noise import WhiteNoise
+from unhear.budgets import Budget, Unbounded
+from unhear.errors import InputError
+from unhear.settings import described
+from unhear.targets import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SNRS_DB = (-8.0, -4.0, 0.0, 4.0, 8.0)  # the paper's
+
+
+@dataclass(frozen=True)
+class Protection:
+    """One way of protecting: the enhancer to defeat, how, into what, with how much."""
+
+    against: str
+    attack: Attack
+    target: Kind
+    budget: Budget
+
+    @property
+    def title(self) -> str:
+        """Short and complete enough to tell it from others against the same enhancer."""
+        target = "" if isinstance(self.attack, WhiteNoise) else f" {self.target}"
+        steps = f", {self.attack.evaluations} steps" if self.attack.evaluations > 1 else ""
+        return f"{self.attack.name}{target}, {self.budget}{steps}"
+
+    def described(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            "against": self.against,
+            "attack": described(self.attack),
+            "target": self.target,
+            "budget": str(self.budget),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every recording at every SNR is protected in every way and given to the listeners."""
+
+    protections: tuple[Protection, ...]
+    heard_by: tuple[str, ...] = ()  # enhancers; none: only the one that was attacked
+    snrs_db: tuple[float, ...] = SNRS_DB  # of speech to noise; none: as the data has them
+    clips: int | None = 40  # at each SNR; None: all
+    longest: float = 7.0  # s: longer clips are left out
+    scenes: tuple[str, ...] = ()  # of the noises; none: what read_noises takes
+    every_noise: bool = False  # each clip in each scene, rather than in one
+    seed: int = 0
+    recogniser: str = "base"
+    language: str = "en"
+    title: str = "Evaluation"
+
+    def listeners(self, protection: Protection) -> tuple[str, ...]:
+        """Who enhances what was protected in this way; the one attacked comes first."""
+        return tuple(dict.fromkeys([protection.against, *self.heard_by]))
+
+
+def changed(
+    plan: Plan, clips: int | None, recogniser: str | None, language: str | None = None
+) -> Plan:
+    """The plan with what the user wants otherwise; None keeps what it says."""
+    wanted = {"clips": clips, "recogniser": recogniser, "language": language}
+    return replace(plan, **{key: value for key, value in wanted.items() if value is not None})
+
+
+def protections(
+    against: Iterable[str],
+    attacks: Iterable[str],
+    targets: Iterable[str],
+    budgets: Iterable[Budget],
+    settings: dict[str, Any],
+    *,
+    seed: int,
+) -> tuple[Protection, ...]:
+    """Every enhancer × attack × target × budget.
+
+    Each attack takes those of the settings that it has. Raises InputError for what is unknown,
+    a setting that none of them has, and an attack that needs a budget and has none.
+    """
+    attacks = list(attacks)
+    found: list[Protection] = []
+    for name, attack, target, budget in product(against, attacks, targets, budgets):
+        made = make_attack(attack, _own(settings, attack, attacks) | _seeded(attack, seed))
+        if isinstance(budget, Unbounded) and attack != "opt":
+            raise InputError(f"{attack} needs a budget: give snr or eps, or use opt")
+        found.append(Protection(name, made, _target(target), budget))
+    return tuple(dict.fromkeys(found))
+
+
+def _own(settings: dict[str, Any], attack: str, attacks: list[str]) -> dict[str, Any]:
+    """The settings that this attack has, and those that none has: they are its to refuse."""
+    own = settings_of(attack)
+    known = {name for each in attacks for name in settings_of(each)}
+    return {name: value for name, value in settings.items() if name in own or name not in known}
+
+
+def _seeded(attack: str, seed: int) -> dict[str, int]:
+    return {"seed": seed} if "seed" in settings_of(attack) else {}
+
+
+def _target(name: str) -> Kind:
+    if name not in get_args(Kind):
+        raise InputError(f"there is no target {name!r}: give {', '.join(get_args(Kind))}")
+    return cast("Kind", name)

@@ -1,0 +1,81 @@
+"""Findings → an HTML page and a Markdown file in the folder of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unhear import __version__
+from unhear.audio import replacing
+from unhear.evaluation.exhibits import exhibits
+from unhear.evaluation.findings import grid, markdown
+from unhear.evaluation.views import clip_table
+from unhear.report.run_page import RunPage, write_run_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from unhear.evaluation.findings import Findings
+    from unhear.evaluation.rows import Row
+    from unhear.evaluation.work import Task
+
+PAGE, TEXT = "report.html", "report.md"
+SUMMARY = """\
+An enhancer takes noise out of speech, and a recogniser reads what is left. Each recording here
+had a faint perturbation added to it and was stored in 16 bits before an enhancer got it."""
+
+
+def publish(
+    title: str,
+    findings: Sequence[Findings],
+    tasks: Sequence[Task],
+    rows: Sequence[Row],
+    folder: Path,
+) -> Path:
+    """Write both files and return the page's path."""
+    settings = described(rows)
+    page = RunPage(
+        title,
+        SUMMARY,
+        headlines=[each for found in findings for each in found.headlines],
+        plots=[each for found in findings for each in found.plots],
+        heat_maps=[each for found in findings for each in found.heat_maps],
+        tables=[
+            *(each for found in findings for each in found.tables),
+            clip_table("Every clip", rows),
+        ],
+        exhibits=exhibits(tasks, rows),
+        settings=settings,
+    )
+    parts = [f"# {title}\n", *map(markdown, findings)]
+    parts += [f"## Settings\n\n{grid(['', ''], [list(each) for each in settings])}\n"]
+    with replacing(folder / TEXT) as partial:
+        partial.write_text("\n".join(parts), "utf-8")
+    return write_run_page(page, folder / PAGE)
+
+
+def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """What is needed to repeat the run, as it stands in its rows."""
+    abouts = [row["about"] for row in rows]
+    weights = {each["heard_by"]: each["heard_by_weights"] for each in abouts}
+    weights |= {each["against"]: each["weights"] for each in abouts}
+    attacks = {f"attack {each['attack']['name']}": each for each in abouts}
+    return [
+        ("Unhear", __version__),
+        ("clips", str(len({each["clip"] for each in abouts}))),
+        ("noise scenes", _listed(each["scene"] for each in abouts)),
+        ("SNRs of speech to noise in dB", _listed(each["snr_db"] for each in abouts)),
+        ("recogniser", _listed(each["recogniser"] for each in abouts)),
+        ("seed", _listed(each["seed"] for each in abouts)),
+        *((name, _settings(each)) for name, each in attacks.items()),
+        *((f"weights of {name}", digest or "none") for name, digest in sorted(weights.items())),
+    ]
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in dict.fromkeys(values) if value is not None)
+
+
+def _settings(about: Row) -> str:
+    own = {key: value for key, value in about["attack"].items() if key != "name"}
+    return ", ".join(f"{key} {value}" for key, value in own.items()) or "no settings"

@@ -1,0 +1,202 @@
+"""Rows → the plots, matrices and tables that experiments and reports are made of."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING
+
+from unhear.attacks.white_noise import WhiteNoise
+from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, mean, share, wer
+from unhear.evaluation.rows import group
+from unhear.report.heat_maps import HeatMap
+from unhear.report.plots import Plot, Point, Series
+from unhear.report.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from unhear.evaluation.rows import Row
+    from unhear.report.tables import Value
+
+SNR_LABEL = "SNR of speech to noise in dB"
+CAPPED = "each clip at most 100"
+TABLE_NOTE = """\
+WER and DE in %: each clip's errors capped at its words, and the 95 % interval of the bootstrap
+over clips; pooled over all clips without a cap, after the oblique. "raw": at the level that the
+enhancer puts out; "peak": after peak normalisation. SNR, PESQ, STOI: of the protected recording
+to the noisy one. "on enhanced": against what was recognised in the enhanced original, as in the
+paper's abstract."""
+
+CONTROL = "white noise"
+CLIP_COLUMNS = [
+    Column("clip"),
+    Column("scene"),
+    Column("SNR in dB", 0),
+    Column("attacked"),
+    Column("protection"),
+    Column("heard by"),
+    Column("perturbation SNR"),
+    Column("PESQ", 2),
+    Column("RPR", 3),
+    Column("WER enhanced"),
+    Column("WER enhanced protected"),
+]
+
+
+def heard_as_attacked(rows: Iterable[Row]) -> list[Row]:
+    """The rows in which the enhancer that was attacked is the one that listens."""
+    return [row for row in rows if row["about"]["heard_by"] == row["about"]["against"]]
+
+
+def by_protection(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by how they were protected."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["protection"], []).append(row)
+    return groups
+
+
+def series(name: str, rows: Sequence[Row], figure: Callable[..., Estimate]) -> Series:
+    """One figure over the SNR of speech to noise."""
+    points = [
+        Point(snr_db, found.value, found.low, found.high)
+        for (snr_db,), own in group(rows, "snr_db").items()
+        for found in [figure(own)]
+    ]
+    return Series(name, points)
+
+
+def wer_plot(title: str, rows: Sequence[Row], *, normalised: bool) -> Plot:
+    """WER over SNR of the noisy, the enhanced and the enhanced protected recordings."""
+    before = "enhanced_normalised" if normalised else "enhanced"
+    after = NORMALISED if normalised else RAW
+    ways = by_protection(rows)
+    first = next(iter(ways.values()))
+    lines = [
+        series("noisy", first, lambda own: wer(own, "noisy")),
+        series("enhanced", first, lambda own: wer(own, before)),
+        *(series(name, own, lambda each: wer(each, after)) for name, own in ways.items()),
+    ]
+    return Plot(title, SNR_LABEL, f"WER in %, {CAPPED}", lines, y_limits=(0.0, 105.0))
+
+
+def figure_plot(
+    title: str, label: str, rows: Sequence[Row], figure: Callable[..., Estimate]
+) -> Plot:
+    """One figure over SNR, a line for each way of protecting."""
+    ways = by_protection(rows)
+    return Plot(
+        title, SNR_LABEL, label, [series(name, own, figure) for name, own in ways.items()]
+    )
+
+
+COLUMNS = [
+    Column("enhancer"),
+    Column("protection"),
+    Column("SNR in dB", 0),
+    Column("clips", 0),
+    Column("perturbation SNR", 1),
+    Column("PESQ", 2),
+    Column("STOI", 3),
+    Column("RPR", 3),
+    Column("gain in dB", 1),
+    Column("level in dB", 1),
+    Column("WER noisy", 1),
+    Column("WER enhanced"),
+    Column("WER raw"),
+    Column("WER peak"),
+    Column("DE raw"),
+    Column("DE peak"),
+    Column("on enhanced"),
+    Column("empty in %", 0),
+    Column("looping in %", 0),
+]
+
+
+def protection_table(title: str, rows: Sequence[Row]) -> Table:
+    """A line for each enhancer that listens, way of protecting and SNR."""
+    lines = [
+        _line(str(listener), protection, snr_db, own)
+        for (listener,), of_listener in group(rows, "heard_by").items()
+        for protection, of_way in by_protection(of_listener).items()
+        for (snr_db,), own in group(of_way, "snr_db").items()
+    ]
+    return Table(title, COLUMNS, lines, TABLE_NOTE)
+
+
+def _line(listener: str, protection: str, snr_db: float | None, own: list[Row]) -> list[Value]:
+    return [
+        listener,
+        protection,
+        nan if snr_db is None else snr_db,
+        len({row["about"]["clip"] for row in own}),
+        mean(own, "snr_db").value,
+        mean(own, "pesq_wb").value,
+        mean(own, "stoi").value,
+        mean(own, "rpr").value,
+        mean(own, "gain_db").value,
+        mean(own, "level_change_db").value,
+        wer(own, "noisy").value,
+        _both(lambda capped: wer(own, "enhanced_normalised", capped=capped)),
+        _both(lambda capped: wer(own, RAW, capped=capped)),
+        _both(lambda capped: wer(own, NORMALISED, capped=capped)),
+        _both(lambda capped: de(own, RAW, capped=capped)),
+        _both(lambda capped: de(own, NORMALISED, capped=capped)),
+        _both(lambda capped: wer(own, RAW, against="enhanced", capped=capped)),
+        share(own, NORMALISED, "empty"),
+        share(own, NORMALISED, "looping"),
+    ]
+
+
+def _both(figure: Callable[[bool], Estimate]) -> str:
+    """Capped with its interval, then pooled."""
+    return f"{figure(True).shown('.1f')} / {figure(False).shown('.1f').split(' ')[0]}"
+
+
+def transfer_map(
+    title: str, rows: Sequence[Row], figure: Callable[..., Estimate], unit: str
+) -> HeatMap:
+    """What protecting against one enhancer does to every other; the control comes last."""
+    cells: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((_attacked(row), row["about"]["heard_by"]), []).append(row)
+    attacked = sorted(dict.fromkeys(name for name, _ in cells), key=CONTROL.__eq__)
+    heard_by = dict.fromkeys(listener for _, listener in cells)
+    # Those that were attacked come first, in the same order: the diagonal is the attack itself.
+    listeners = [name for name in attacked if name in heard_by]
+    listeners += [name for name in heard_by if name not in attacked]
+    found = {cell: figure(own).value for cell, own in cells.items()}
+    values = [[found.get((name, each), nan) for each in listeners] for name in attacked]
+    return HeatMap(title, "attacked", "heard by", attacked, listeners, values, unit)
+
+
+def _attacked(row: Row) -> str:
+    return CONTROL if is_control(row) else row["about"]["against"]
+
+
+def is_control(row: Row) -> bool:
+    """Whether nothing was computed: the recording only has white noise added."""
+    return row["about"]["attack"]["name"] == WhiteNoise.name
+
+
+def clip_table(title: str, rows: Sequence[Row]) -> Table:
+    """A line for every row, all numbers, to sort by."""
+    lines: list[list[Value]] = [
+        [
+            row["about"]["clip"],
+            row["about"]["scene"] or "as recorded",
+            nan if row["about"]["snr_db"] is None else row["about"]["snr_db"],
+            row["about"]["against"],
+            row["protection"],
+            row["about"]["heard_by"],
+            *(_number(row["figures"][name]) for name in ("snr_db", "pesq_wb", "rpr")),
+            wer([row], "enhanced_normalised").value,
+            wer([row], NORMALISED).value,
+        ]
+        for row in rows
+    ]
+    return Table(title, CLIP_COLUMNS, lines)
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else value

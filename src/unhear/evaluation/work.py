@@ -1,0 +1,182 @@
+"""One recording, protected in one way and given to its listeners → rows.
+
+Everything in a row follows from what the row is about, so that it comes out the same however
+often a run was interrupted. How long it took does not, and is kept apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from math import nan
+from typing import TYPE_CHECKING
+
+import torch
+
+from unhear import __version__, audio
+from unhear.dnsmos import dnsmos
+from unhear.enhance import downmixed
+from unhear.enhancers import load_enhancer
+from unhear.enhancers.digest import weights_digest
+from unhear.errors import UnhearError
+from unhear.evaluation.judge import LISTENING_RATE, hear, measure, transcribe
+from unhear.evaluation.rows import Row, finite, identity
+from unhear.protect import Protector
+from unhear.recognise import Remembering, load_recogniser
+from unhear.targets import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unhear.audio import Recording
+    from unhear.datasets import Mixture, Utterance
+    from unhear.enhancers.base import Enhancer
+    from unhear.evaluation.judge import Signals
+    from unhear.evaluation.plan import Protection
+    from unhear.recognise import Recogniser
+
+PROTECTED = "protected"  # folder of the protected recordings in that of the run
+TRANSCRIPTS = "transcripts.sqlite"
+OPINIONS = {  # figure → signal
+    "dnsmos_noisy": "noisy",
+    "dnsmos_protected": "protected",
+    "dnsmos_enhanced": "enhanced_protected",
+}
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What all tasks of a run have in common."""
+
+    folder: Path  # of the run
+    recogniser: str
+    language: str
+    seed: int
+    dnsmos: bool  # whether its network can be had
+
+
+@dataclass(frozen=True)
+class Task:
+    """A recording, what is done to it, and who listens."""
+
+    mixture: Mixture
+    protection: Protection
+    spoken: Utterance | None  # what is to be heard instead, for the target "speech"
+    listeners: tuple[str, ...]
+    listening: Listening
+
+    def about_protection(self) -> Row:
+        """All that decides the protected recording."""
+        mixture, spoken = self.mixture, self.spoken
+        return {
+            "clip": mixture.utterance.name,
+            "speaker": mixture.utterance.speaker,
+            "scene": mixture.noise.scene if mixture.noise else None,
+            "noise": mixture.noise.path.stem if mixture.noise else None,
+            "snr_db": mixture.snr_db,
+            **self.protection.described(),
+            "weights": weights_digest(self.protection.against),
+            "spoken": spoken.name if spoken else None,
+            "seed": self.listening.seed,
+            "unhear": __version__,
+        }
+
+    def about(self, listener: str) -> Row:
+        """All that decides a row."""
+        return self.about_protection() | {
+            "heard_by": listener,
+            "heard_by_weights": weights_digest(listener),
+            "recogniser": self.recogniser.name,
+        }
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The one that reads everything in this run."""
+        return load_recogniser(self.listening.recogniser, self.listening.language)
+
+    @property
+    def output(self) -> Path:
+        """The protected recording."""
+        name = identity(self.about_protection())
+        return self.listening.folder / PROTECTED / f"{name}.flac"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task: rows, or one sentence on why there are none."""
+
+    rows: list[Row]
+    seconds: Row | None = None  # that protecting took, where that was done now
+    failure: str | None = None
+
+
+def do(task: Task) -> Done:
+    """Protect, write, read back, and let every listener hear it."""
+    try:
+        noisy = task.mixture.load()[1]
+        seconds = None if task.output.exists() else _protect(task, noisy)
+        protected = audio.read(task.output)
+        rows = [_row(task, listener, noisy, protected) for listener in task.listeners]
+    except UnhearError as error:
+        return Done([], failure=f"{task.mixture.name}, {task.protection.title}: {error}")
+    return Done(rows, seconds)
+
+
+def _protect(task: Task, noisy: Recording) -> Row:
+    protector = make_protector(task)
+    began = time.perf_counter()
+    protected = protector(noisy)
+    took = time.perf_counter() - began
+    audio.write(protected, task.output)
+    about = task.about_protection()
+    return {"about": about, "seconds": round(took, 3), "audio_seconds": round(noisy.seconds, 3)}
+
+
+def make_protector(task: Task) -> Protector:
+    """The protector of one task."""
+    enhancer, way = _enhancer(task.protection.against), task.protection
+    spoken = None
+    if task.spoken:
+        words = downmixed(audio.read(task.spoken.path), enhancer.card.sample_rate)
+        spoken = torch.from_numpy(words).float()
+    target = Target(way.target, spoken, task.listening.seed)
+    return Protector(enhancer, target, way.attack, way.budget)
+
+
+def listen(task: Task, listener: str, noisy: Recording, protected: Recording) -> Signals:
+    """What one listener makes of both recordings: the same at every call, with draws that
+    the attack has not seen.
+    """
+    enhancer = _enhancer(listener)
+    enhancer.reseed(int(identity(task.about(listener)), 16) % 2**31)
+    return hear(noisy, protected, enhancer)
+
+
+def _row(task: Task, listener: str, noisy: Recording, protected: Recording) -> Row:
+    signals = listen(task, listener, noisy, protected)
+    remembering = Remembering(task.recogniser, task.listening.folder / TRANSCRIPTS)
+    return {
+        "about": task.about(listener),
+        "protection": task.protection.title,
+        "protected": task.output.relative_to(task.listening.folder).as_posix(),
+        "said": task.mixture.utterance.transcript,
+        "to_be_said": task.spoken.transcript if task.spoken else None,
+        "figures": finite(vars(measure(signals)) | _opinions(task, signals)),
+        "heard": transcribe(signals, remembering).texts,
+    }
+
+
+def _opinions(task: Task, signals: Signals) -> dict[str, float]:
+    """DNSMOS of what people hear and of what the listener is left with."""
+    if not task.listening.dnsmos:
+        return dict.fromkeys(OPINIONS, nan)
+    return {
+        name: dnsmos(downmixed(getattr(signals, signal), LISTENING_RATE)).overall
+        for name, signal in OPINIONS.items()
+    }
+
+
+@cache
+def _enhancer(name: str) -> Enhancer:
+    return load_enhancer(name)

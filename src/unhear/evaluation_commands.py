@@ -1,0 +1,123 @@
+"""What `unhear evaluate` and `unhear reproduce` do, once their arguments are parsed."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unhear.evaluation.findings import Findings
+    from unhear.evaluation.plan import Plan
+    from unhear.evaluation.rows import Row
+    from unhear.evaluation.work import Task
+
+STDERR = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data come from, where the results go, and who works."""
+
+    data: Path
+    noise: Path | None  # None: with the speech
+    folder: Path
+    jobs: int
+
+
+def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
+    """Do what the plan says, and write the report."""
+    from unhear.evaluation.overview import overview
+
+    [(tasks, rows)] = _run([plan], place)
+    _publish(plan.title, [overview(plan.title, rows)], tasks, rows, place.folder, json=json)
+
+
+def reproduce(
+    name: str,
+    place: Place,
+    *,
+    quick: bool,
+    limit: int | None,
+    model: str | None,
+    json: bool,
+) -> None:
+    """Run the experiments of that name and write them into one report."""
+    from unhear.evaluation.plan import changed
+    from unhear.experiments import chosen
+
+    experiments = chosen(name)
+    plans = [changed(each.plan(quick=quick), limit, model) for each in experiments]
+    done = _run(plans, place)
+    found = [each.show(rows) for each, (_, rows) in zip(experiments, done, strict=True)]
+    title = f"The paper reproduced: {name}{', quickly' if quick else ''}"
+    tasks = [task for own, _ in done for task in own]
+    rows = list({str(row["about"]): row for _, own in done for row in own}.values())
+    _publish(title, found, tasks, rows, place.folder, json=json)
+
+
+def _run(plans: list[Plan], place: Place) -> list[tuple[list[Task], list[Row]]]:
+    """The tasks and rows of each plan; what several of them want is done once."""
+    from unhear.evaluation.prepare import prepare, united
+    from unhear.evaluation.run import alone_in, rows_of, run
+
+    with alone_in(place.folder), _bar() as bar:
+        wanted = [
+            prepare(plan, place.data, place.noise, place.folder, _left_out) for plan in plans
+        ]
+        shown = bar.add_task("protections", total=None)
+        rows = run(
+            united(wanted),
+            place.folder,
+            place.jobs,
+            lambda done, total: bar.update(shown, completed=done, total=total),
+        )
+    return [(tasks, rows_of(tasks, rows)) for tasks in wanted]
+
+
+def _left_out(reason: str) -> None:
+    STDERR.print(f"left out: {reason}", soft_wrap=True, markup=False)
+
+
+def _bar() -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=STDERR)
+
+
+def _publish(
+    title: str,
+    found: list[Findings],
+    tasks: list[Task],
+    rows: list[Row],
+    folder: Path,
+    *,
+    json: bool,
+) -> None:
+    from unhear.evaluation.findings import lines
+    from unhear.evaluation.publish import TEXT, publish
+    from unhear.evaluation.run import ROWS
+
+    page = publish(title, found, tasks, rows, folder)
+    written = {"report": page, "text": folder / TEXT, "rows": folder / ROWS}
+    if json:
+        headlines = [vars(each) for one in found for each in one.headlines]
+        document = {"title": title, "headlines": headlines}
+        document |= {name: str(path) for name, path in written.items()}
+        print(jsonlib.dumps(document, indent=2, ensure_ascii=False))
+        return
+    for one in found:
+        print("\n".join(lines(one)))
+    for name, path in written.items():
+        print(f"{name}: {path}")

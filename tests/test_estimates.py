@@ -1,0 +1,168 @@
+"""Rows by hand → figures that can be counted by hand, and the views made of them."""
+
+from __future__ import annotations
+
+from math import isnan
+
+import pytest
+
+from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, mean, share, wer
+from unhear.evaluation.findings import Findings, markdown
+from unhear.evaluation.overview import overview
+from unhear.evaluation.views import (
+    clip_table,
+    heard_as_attacked,
+    protection_table,
+    transfer_map,
+    wer_plot,
+)
+from unhear.report.run_page import Headline
+from unhear.report.tables import Column, Table
+
+
+def row(clip="a", *, snr_db=0.0, against="x", heard_by=None, attack="pgd", after="", rpr=1.2):
+    """Four words were said; the enhanced original has one wrong."""
+    texts = {
+        "noisy": "red green blue black",
+        "protected": "red green blue black",
+        "enhanced": "red green blue",
+        "enhanced_normalised": "red green blue",
+        RAW: after,
+        NORMALISED: after,
+    }
+    names = ("snr_db", "pesq_wb", "stoi", "rpr", "rpr_unit", "gain_db", "level_change_db")
+    return {
+        "about": {
+            "clip": clip,
+            "scene": "café",
+            "snr_db": snr_db,
+            "against": against,
+            "heard_by": heard_by or against,
+            "attack": {"name": attack},
+        },
+        "protection": f"{attack} silence",
+        "said": "red green blue black",
+        "to_be_said": "white pink",
+        "figures": dict.fromkeys(names, 1.0) | {"rpr": rpr},
+        "heard": texts,
+    }
+
+
+def test_wer_by_hand():
+    rows = [
+        row("a", after=""),
+        row("b", after="red green"),
+        row("c", after="red green blue black"),
+    ]
+    found = wer(rows, RAW)
+    assert found.value == pytest.approx(100 * (4 + 2 + 0) / 12)
+    assert found.low <= found.value <= found.high
+    assert found.clips == 3
+
+
+def test_capped_and_uncapped():
+    loops = [row(after="white " * 12)]
+    assert wer(loops, RAW).value == 100
+    assert wer(loops, RAW, capped=False).value == 300
+
+
+def test_other_references():
+    rows = [row(after="white pink grey")]
+    assert wer(rows, RAW, against="to_be_said", capped=False).value == 50
+    assert wer([row(after="red green")], RAW, against="enhanced").value == pytest.approx(
+        100 / 3
+    )
+
+
+def test_de_is_the_rise_in_points():
+    assert de([row(after=""), row("b", after="")]).value == pytest.approx(100 - 25)
+    assert de([row(after="red green blue black")]).value == -25
+
+
+def test_one_clip_at_two_snrs_is_still_one_clip():
+    found = wer([row(snr_db=0.0), row(snr_db=8.0)], RAW)
+    assert found.clips == 1
+    assert isnan(found.low)
+
+
+def test_means_leave_out_what_is_undefined():
+    rows = [row("a", rpr=1.0), row("b", rpr=1.4), row("c", rpr=None)]
+    assert mean(rows, "rpr").value == pytest.approx(1.2)
+    assert isnan(mean([row(rpr=None)], "rpr").value)
+
+
+def test_shares():
+    rows = [row(after=""), row(after="well"), row(after="go on " * 9), row(after="yes")]
+    assert share(rows, RAW, "empty") == 25
+    assert share(rows, RAW, "looping") == 25
+
+
+def test_estimates_are_shown_with_their_interval():
+    assert Estimate(50.0, 40.0, 60.0, 9).shown(".0f") == "50 (40 to 60)"
+    assert Estimate(50.0, float("nan"), float("nan"), 1).shown(".1f") == "50.0"
+    assert Estimate(float("nan"), 0.0, 0.0, 0).shown(".1f") == "–"
+
+
+def test_the_transfer_map_has_the_attacked_first_and_the_control_last():
+    rows = [
+        row(against="x", heard_by="x", attack="white-noise", after="red green blue black"),
+        row(against="x", heard_by="z", attack="white-noise", after="red green blue"),
+        row(against="x", heard_by="z", after="red green"),
+        row(against="x", after=""),
+        row(against="y", after="red"),
+    ]
+    found = transfer_map("map", rows, lambda own: wer(own, NORMALISED), "%")
+    assert found.rows == ["x", "y", "white noise"]
+    assert found.columns == ["x", "y", "z"]
+    assert found.values[0][0] == 100
+    assert isnan(found.values[0][1])
+    assert found.values[0][2] == 50
+    assert found.values[1][1] == 75
+    assert found.values[2][0] == 0
+
+
+def test_plots_and_tables_have_a_line_for_each_way_and_snr():
+    rows = [
+        row(clip, snr_db=snr_db, attack=attack)
+        for clip in "ab"
+        for snr_db in (0.0, 8.0)
+        for attack in ("pgd", "fgsm")
+    ]
+    plot = wer_plot("x", rows, normalised=True)
+    assert [line.name for line in plot.series] == [
+        "noisy",
+        "enhanced",
+        "pgd silence",
+        "fgsm silence",
+    ]
+    assert [(point.x, point.y) for point in plot.series[1].points] == [(0, 25), (8, 25)]
+    table = protection_table("all", rows)
+    assert len(table.rows) == 4
+    assert all(len(line) == len(table.columns) for line in table.rows)
+    assert len(clip_table("clips", rows).rows) == len(rows)
+
+
+def test_the_overview_of_one_snr_and_one_listener_has_neither_plot_nor_map():
+    rows = [row("a"), row("b")]
+    found = overview("Try", rows)
+    assert not found.plots
+    assert not found.heat_maps
+    assert found.headlines[0].value == "100 %"
+    assert "+75 points" in found.headlines[0].text
+
+
+def test_the_overview_has_a_map_where_others_listen():
+    rows = [row("a"), row("a", heard_by="y"), row("a", snr_db=8.0)]
+    found = overview("Try", rows)
+    assert len(found.heat_maps) == 1
+    assert len(found.plots) == 1
+    assert heard_as_attacked(rows) == [rows[0], rows[2]]
+
+
+def test_markdown():
+    table = Table("All", [Column("a|b"), Column("n", 1)], [["x", 1.25], ["y", float("nan")]])
+    found = Findings("Try", "Short.", [Headline("9 %", "of all.")], tables=[table])
+    assert markdown(found) == (
+        "## Try\n\nShort.\n\n- **9 %** of all.\n\n### All\n\n"
+        "| a\\|b | n |\n| --- | ---: |\n| x | 1.2 |\n| y | – |\n"
+    )

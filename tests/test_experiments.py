@@ -1,0 +1,86 @@
+"""The paper's figures and tables from rows by hand: ours beside theirs."""
+
+from __future__ import annotations
+
+import sys
+from subprocess import run
+
+import pytest
+from test_estimates import row
+
+from unhear.evaluation.findings import markdown
+from unhear.experiments import EXPERIMENTS
+
+
+def rows():
+    """Two enhancers, two clips, two SNRs; everything lost to PGD, nothing to the control."""
+    return [
+        row(
+            clip,
+            snr_db=snr_db,
+            against=against,
+            attack=attack,
+            after="" if attack == "pgd" else "red green blue",
+            rpr=1.3 if attack == "pgd" and snr_db else 1.1,
+        )
+        for against in ("metricgan+", "segan")
+        for clip in ("a", "b")
+        for snr_db in (0.0, 8.0)
+        for attack in ("white-noise", "pgd")
+    ]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_has_a_headline_and_numbers(name):
+    found = EXPERIMENTS[name].show(rows())
+    assert found.tables
+    assert found.title in markdown(found)
+
+
+def test_fig3_compares_the_abstracts_figure_with_the_strongest_attack():
+    found = EXPERIMENTS["fig3"].show(rows())
+    assert [line.value for line in found.headlines] == ["100.0 %", "100.0 %"]
+    assert "protected by pgd silence" in found.headlines[0].text
+    assert "The paper: 89.0 %" in found.headlines[0].text
+    assert len(found.plots) == 4
+    assert [line.name for line in found.plots[0].series][2:] == [
+        "white-noise silence",
+        "pgd silence",
+    ]
+
+
+def test_fig4_names_the_highest_rpr_and_where_it_was():
+    found = EXPERIMENTS["fig4"].show(rows())
+    assert found.headlines[1].value == "1.300"
+    assert "segan: pgd silence at 8 dB" in found.headlines[1].text
+    assert "1.4430" in found.headlines[1].text
+
+
+def test_table1_counts_against_what_was_to_be_heard():
+    spoken = [each for each in rows() if each["protection"] == "pgd silence"]
+    spoken[0]["heard"]["enhanced_protected"] = "white pink"
+    found = EXPERIMENTS["table1"].show(spoken)
+    # Of two clips at 0 dB, one says it and one says nothing.
+    assert found.headlines[0].value == "50.0 %"
+    assert "33.75 %" in found.headlines[0].text
+    assert [line[2] for line in found.tables[0].rows] == ["0", "average"] * 2
+
+
+def test_table2_says_what_crosses_over():
+    crossing = row(against="segan", heard_by="metricgan+", after="red green")
+    found = EXPERIMENTS["table2"].show([*rows(), crossing])
+    assert [line.value for line in found.headlines] == ["+25.0"]
+    assert "protected against segan" in found.headlines[0].text
+    rise = found.heat_maps[1]
+    assert rise.rows == ["metricgan+", "segan", "white noise"]
+    assert rise.values[1][0] == 25
+    assert rise.values[0][0] == 75
+    assert rise.values[2][0] == 0
+
+
+def test_an_unknown_one_is_told(tmp_path):
+    words = [sys.executable, "-m", "unhear", "reproduce", "fig9"]
+    words += ["--data", str(tmp_path), "-o", str(tmp_path / "run")]
+    done = run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no experiment 'fig9'" in done.stderr
