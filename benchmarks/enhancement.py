@@ -20,14 +20,17 @@ import numpy as np
 from clips import SAMPLE_RATE, Case, mixtures, voicebank_pairs
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, load, table, to_be_had, weights_of
+from rows import Row, append, to_be_had
 
 from unhear import audio, metrics
 from unhear.dnsmos import dnsmos
 from unhear.enhance import downmixed, enhanced, peak_normalised
 from unhear.enhancers import load_enhancer, registry
+from unhear.enhancers.digest import weights_digest
 from unhear.enhancers.listing import MEASURED
 from unhear.errors import UnhearError
+from unhear.evaluation.findings import grid
+from unhear.evaluation.rows import load
 from unhear.recognise import load_recogniser
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ def _enhancer(system: str, gtcrn: Path | None) -> Enhancer:
 
 
 def _weights(system: str) -> str:
-    return weights_of(system) if system in registry() else system
+    return weights_digest(system) if system in registry() else system
 
 
 def hear(case: Case, system: str, gtcrn: Path | None) -> np.ndarray:
@@ -178,7 +181,7 @@ def _table(cells: Cells, listed: list[str], every: dict[str, list[Case]]) -> str
     across = [name for name in every if any(key[1] == name for key in cells)]
     down = [name for name in listed if any(key[0] == name for key in cells)]
     head = ["", *(f"{name} ({len(every[name])} clips)" for name in across)]
-    return table(
+    return grid(
         head, [[each, *(cells.get((each, name), "–") for name in across)] for each in down]
     )
 

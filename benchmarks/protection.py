@@ -12,31 +12,30 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from clips import Case, mixtures
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, load, table, to_be_had, weights_of
+from rows import Row, append, to_be_had
 
 from unhear import audio, metrics
-from unhear.attacks import FGSM, OPT, PGD
-from unhear.attacks.base import Attack, random_like
+from unhear.attacks import FGSM, OPT, PGD, Attack, WhiteNoise
 from unhear.budgets import Budget, SignalToNoise
 from unhear.enhancers import DEFAULT, load_enhancer, registry
+from unhear.enhancers.digest import weights_digest
 from unhear.errors import UnhearError
+from unhear.evaluation.findings import grid
 from unhear.evaluation.judge import hear, measure, transcribe
+from unhear.evaluation.rows import load
 from unhear.metrics import WordErrors
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser
 from unhear.targets import Kind, Target
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from unhear.enhancers.base import Enhancer
-    from unhear.objective import Objective
 
 MIXED_AT_DB = (0, 8)
 COLUMNS = {  # column → (field of a row, format)
@@ -67,22 +66,6 @@ NOTES = """\
 
 
 @dataclass(frozen=True)
-class Noise(Attack):
-    """The control: white noise that fills the budget, blind to the objective."""
-
-    name: ClassVar[str] = "noise"
-    summary: ClassVar[str] = "white noise"
-    form: ClassVar = "mse"
-
-    @property
-    def evaluations(self) -> int:
-        return 0
-
-    def __call__(self, audio: Tensor, objective: Objective, budget: Budget) -> Tensor:
-        return budget.project(1e3 * random_like(audio, 0), audio)
-
-
-@dataclass(frozen=True)
 class Setting:
     """One line of the tables."""
 
@@ -92,9 +75,10 @@ class Setting:
 
     @property
     def title(self) -> str:
-        target = "" if isinstance(self.attack, Noise) else f", {self.target}"
+        if isinstance(self.attack, WhiteNoise):
+            return f"noise, {self.budget}"
         steps = f", {self.attack.evaluations} steps" if self.attack.evaluations > 1 else ""
-        return f"{self.attack.name}{target}, {self.budget}{steps}"
+        return f"{self.attack.name}, {self.target}, {self.budget}{steps}"
 
 
 AT_25, AT_30 = SignalToNoise(25.0), SignalToNoise(30.0)
@@ -103,7 +87,7 @@ AT_25, AT_30 = SignalToNoise(25.0), SignalToNoise(30.0)
 def every_attack(opt_steps: int) -> list[Setting]:
     """The control, the paper's three attacks and erasure at 25 dB, and erasure at 30 dB."""
     return [
-        Setting(Noise(), "silence", AT_25),
+        Setting(WhiteNoise(), "silence", AT_25),
         Setting(FGSM(), "silence", AT_25),
         Setting(PGD(), "silence", AT_25),
         Setting(PGD(), "erase", AT_25),
@@ -114,7 +98,7 @@ def every_attack(opt_steps: int) -> list[Setting]:
 
 # The control, and the same attack on all; half the usual steps, for some networks are slow.
 EVERYWHERE = [
-    Setting(Noise(), "silence", AT_25),
+    Setting(WhiteNoise(), "silence", AT_25),
     Setting(PGD(steps=50), "silence", AT_25),
     Setting(PGD(steps=50), "silence", AT_30),
 ]
@@ -153,7 +137,7 @@ def row(case: Case, against: str, setting: Setting) -> Row:
         "clip": case.name,
         "against": against,
         "setting": setting.title,
-        "weights": weights_of(against),
+        "weights": weights_digest(against),
         "said": case.transcript,
         "figures": asdict(measure(signals)) | {"seconds_per_second": seconds / duration},
         "heard": transcribe(signals, recogniser).texts,
@@ -178,7 +162,7 @@ def missing(tasks: list[Task], rows: list[Row]) -> list[Task]:
         return tuple(
             each
             for each in task.settings
-            if (*own, each.title, weights_of(task.against)) not in done
+            if (*own, each.title, weights_digest(task.against)) not in done
         )
 
     left = [Task(task.case, task.against, undone(task)) for task in tasks]
@@ -193,7 +177,7 @@ Line = tuple[str, list[Row]]  # what stands in the first column, and the rows th
 def markdown(rows: list[Row], attacks: list[Setting], names: list[str], clips: int) -> str:
     """For each SNR of speech to noise, a table of attacks and one of enhancers."""
     command = shlex.join(["python", *sys.argv])
-    digests = ", ".join(f"{name} {weights_of(name)}" for name in names)
+    digests = ", ".join(f"{name} {weights_digest(name)}" for name in names)
     parts = ["# Protection", f"`{command}`", f"{NOTES}- Weights: {digests}."]
     for snr_db in MIXED_AT_DB:
         here = [each for each in rows if each["clip"].endswith(f" at {snr_db:g} dB")]
@@ -228,7 +212,7 @@ def _unprotected(rows: list[Row], title: str) -> str:
 def _table(first: str, lines: list[Line]) -> str:
     head = [first, *COLUMNS, "protected", "unprotected peak", "enhanced raw", "peak"]
     head += ["DE raw", "DE peak", "on enhanced", "empty", "looping"]
-    return table(head, [[title, *_figures(own), *_words(own)] for title, own in lines if own])
+    return grid(head, [[title, *_figures(own), *_words(own)] for title, own in lines if own])
 
 
 def _figures(rows: list[Row]) -> list[str]:
@@ -301,7 +285,7 @@ def main(
     tasks += [Task(case, name, tuple(EVERYWHERE)) for name in names for case in cases]
     path = output.with_suffix(".jsonl")
     append(path, missing(_merged(tasks), load(path)), protect, workers)
-    wanted = {(task.case.name, task.against, weights_of(task.against)) for task in tasks}
+    wanted = {(task.case.name, task.against, weights_digest(task.against)) for task in tasks}
     rows = [
         each
         for each in load(path)

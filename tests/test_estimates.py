@@ -10,6 +10,7 @@ from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, mean, sha
 from unhear.evaluation.findings import Findings, markdown
 from unhear.evaluation.overview import overview
 from unhear.evaluation.views import (
+    QUALITY,
     clip_table,
     heard_as_attacked,
     protection_table,
@@ -30,7 +31,8 @@ def row(clip="a", *, snr_db=0.0, against="x", heard_by=None, attack="pgd", after
         RAW: after,
         NORMALISED: after,
     }
-    names = ("snr_db", "pesq_wb", "stoi", "rpr", "rpr_unit", "gain_db", "level_change_db")
+    names = [figure for figure, _ in QUALITY.values()]
+    names += ["rpr", "rpr_unit", "gain_db", "level_change_db"]
     return {
         "about": {
             "clip": clip,
@@ -155,7 +157,7 @@ def test_the_overview_has_a_map_where_others_listen():
     rows = [row("a"), row("a", heard_by="y"), row("a", snr_db=8.0)]
     found = overview("Try", rows)
     assert len(found.heat_maps) == 1
-    assert len(found.plots) == 1
+    assert len(found.plots) == 2
     assert heard_as_attacked(rows) == [rows[0], rows[2]]
 
 

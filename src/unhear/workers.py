@@ -6,6 +6,7 @@ Imports nothing heavy, for every worker imports it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import connection, get_context, parent_process
@@ -22,6 +23,7 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
 
 def _begin() -> None:
     Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # quietly: the parent tells
     os.environ["OMP_NUM_THREADS"] = "1"  # heeded by whatever is imported from now on
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)

@@ -15,6 +15,7 @@ from unhear.evaluation.work import listen
 from unhear.report.differences import Transcripts
 from unhear.report.panels import Panel
 from unhear.report.run_page import Exhibit
+from unhear.report.sounds import amplified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from unhear.evaluation.work import Task
 
 MOST = 3  # keeps the page below 10 MB
-LOUDER_DB = 20  # by which the perturbation is amplified to be heard
 READ = {
     "noisy": "recording",
     "protected": "protected recording",
@@ -77,15 +77,15 @@ def _exhibit(task: Task, row: Row) -> Exhibit:
 
 
 def _panels(signals: Signals) -> list[Panel]:
-    added = signals.protected.samples - signals.noisy.samples
-    louder = np.clip(added * 10 ** (LOUDER_DB / 20), -1, 1)
+    noisy = signals.noisy
+    louder, by_db = amplified(signals.protected.samples[0] - noisy.samples[0], noisy.samples[0])
     shown = [
         ("Recording", "as it came", signals.noisy),
         ("Protected recording", "as written", signals.protected),
         (
             "What was added",
-            f"amplified by {LOUDER_DB} dB",
-            signals.noisy.with_samples(louder),
+            f"amplified by {by_db} dB",
+            noisy.with_samples(louder[None]),
         ),
         ("Enhanced", "what the enhancer makes of the recording", signals.enhanced_normalised),
         (

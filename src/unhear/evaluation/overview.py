@@ -12,6 +12,7 @@ from unhear.evaluation.views import (
     heard_as_attacked,
     is_control,
     protection_table,
+    quality_table,
     transfer_map,
     wer_plot,
 )
@@ -27,36 +28,45 @@ if TYPE_CHECKING:
 SUMMARY = """\
 Every recording was protected, written as a 16-bit file, read again, enhanced and recognised."""
 
+LEVELS = {"as it comes out": False, "peak-normalised": True}  # of the enhancer's output
+
 
 def overview(title: str, rows: Sequence[Row]) -> Findings:
     """Headlines, WER over SNR, transfer between enhancers, and all numbers."""
     own = heard_as_attacked(rows)
-    tables = [protection_table("Every protection", rows)]
+    tables = [
+        protection_table("Every protection", rows),
+        quality_table("What is heard of it", own),
+    ]
     return Findings(title, SUMMARY, _headlines(own), _plots(own), _maps(rows), tables)
 
 
 def _headlines(rows: Sequence[Row]) -> list[Headline]:
-    found: list[Headline] = []
-    for (against,), of_enhancer in group(rows, "against").items():
-        for way, own in by_protection(of_enhancer).items():
-            after, rise = wer(own, NORMALISED), de(own)
-            found.append(
-                Headline(
-                    f"{after.value:.0f} %",
-                    f"of the words are wrong after {against} has enhanced what was protected "
-                    f"by {way} ({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), "
-                    f"{rise.value:+.0f} points against the unprotected recordings.",
-                )
-            )
-    return found
+    return [
+        _headline(against, way, own)
+        for (against,), of_enhancer in group(rows, "against").items()
+        for way, own in by_protection(of_enhancer).items()
+    ]
+
+
+def _headline(against: str, way: str, rows: list[Row]) -> Headline:
+    after, rise = wer(rows, NORMALISED), de(rows)
+    what = "the control" if is_control(rows[0]) else "what was protected by"
+    return Headline(
+        f"{after.value:.0f} %",
+        f"of the words are wrong after {against} has enhanced {what} {way} "
+        f"({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), {rise.value:+.0f} points "
+        "against the unprotected recordings.",
+    )
 
 
 def _plots(rows: Sequence[Row]) -> list[Plot]:
     """Where there is more than one SNR to draw a line over."""
     return [
-        wer_plot(f"{against}, peak-normalised", own, normalised=True)
+        wer_plot(f"{against}, {level}", own, normalised=normalised)
         for (against,), own in group(rows, "against").items()
         if len(group(own, "snr_db")) > 1
+        for level, normalised in LEVELS.items()
     ]
 
 

@@ -23,9 +23,13 @@ CAPPED = "each clip at most 100"
 TABLE_NOTE = """\
 WER and DE in %: each clip's errors capped at its words, and the 95 % interval of the bootstrap
 over clips; pooled over all clips without a cap, after the oblique. "raw": at the level that the
-enhancer puts out; "peak": after peak normalisation. SNR, PESQ, STOI: of the protected recording
-to the noisy one. "on enhanced": against what was recognised in the enhanced original, as in the
-paper's abstract."""
+enhancer puts out; "peak": after peak normalisation. "on enhanced": against what was recognised
+in the enhanced original, as in the paper's abstract. RPR, gain and level: of the enhancer's
+output, protected to original."""
+QUALITY_NOTE = """\
+Of the protected recording to the noisy one, with 95 % intervals: SNR in dB, over all and as a
+mean over segments; largest added sample (full scale is 1); PESQ wide-band and narrow-band; STOI
+and ESTOI. DNSMOS, overall, of the recording before and after."""
 
 CONTROL = "white noise"
 CLIP_COLUMNS = [
@@ -95,14 +99,13 @@ COLUMNS = [
     Column("protection"),
     Column("SNR in dB", 0),
     Column("clips", 0),
-    Column("perturbation SNR", 1),
-    Column("PESQ", 2),
-    Column("STOI", 3),
     Column("RPR", 3),
     Column("gain in dB", 1),
     Column("level in dB", 1),
     Column("WER noisy", 1),
-    Column("WER enhanced"),
+    Column("WER protected", 1),
+    Column("enhanced raw"),
+    Column("enhanced peak"),
     Column("WER raw"),
     Column("WER peak"),
     Column("DE raw"),
@@ -130,13 +133,12 @@ def _line(listener: str, protection: str, snr_db: float | None, own: list[Row]) 
         protection,
         nan if snr_db is None else snr_db,
         len({row["about"]["clip"] for row in own}),
-        mean(own, "snr_db").value,
-        mean(own, "pesq_wb").value,
-        mean(own, "stoi").value,
         mean(own, "rpr").value,
         mean(own, "gain_db").value,
         mean(own, "level_change_db").value,
         wer(own, "noisy").value,
+        wer(own, "protected").value,
+        _both(lambda capped: wer(own, "enhanced", capped=capped)),
         _both(lambda capped: wer(own, "enhanced_normalised", capped=capped)),
         _both(lambda capped: wer(own, RAW, capped=capped)),
         _both(lambda capped: wer(own, NORMALISED, capped=capped)),
@@ -151,6 +153,30 @@ def _line(listener: str, protection: str, snr_db: float | None, own: list[Row]) 
 def _both(figure: Callable[[bool], Estimate]) -> str:
     """Capped with its interval, then pooled."""
     return f"{figure(True).shown('.1f')} / {figure(False).shown('.1f').split(' ')[0]}"
+
+
+QUALITY: dict[str, tuple[str, str]] = {  # column → figure, format
+    "SNR": ("snr_db", ".1f"),
+    "segmental": ("segmental_snr_db", ".1f"),
+    "peak": ("peak", ".4f"),
+    "PESQ-wb": ("pesq_wb", ".2f"),
+    "PESQ-nb": ("pesq_nb", ".2f"),
+    "STOI": ("stoi", ".3f"),
+    "ESTOI": ("estoi", ".3f"),
+    "DNSMOS before": ("dnsmos_noisy", ".2f"),
+    "DNSMOS after": ("dnsmos_protected", ".2f"),
+}
+
+
+def quality_table(title: str, rows: Sequence[Row]) -> Table:
+    """What is heard of each way of protecting, over all SNRs of speech to noise."""
+    columns = ["against", "protection", *QUALITY]
+    lines: list[list[Value]] = [
+        [against, way, *(mean(own, figure).shown(form) for figure, form in QUALITY.values())]
+        for (against,), of_enhancer in group(rows, "against").items()
+        for way, own in by_protection(of_enhancer).items()
+    ]
+    return Table(title, list(map(Column, columns)), lines, QUALITY_NOTE)
 
 
 def transfer_map(

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from unhear.evaluation.estimates import NORMALISED, RAW, wer
 from unhear.evaluation.findings import Findings
+from unhear.evaluation.overview import LEVELS
 from unhear.evaluation.rows import group
-from unhear.evaluation.views import by_protection, is_control, protection_table, wer_plot
+from unhear.evaluation.views import (
+    by_protection,
+    is_control,
+    protection_table,
+    quality_table,
+    wer_plot,
+)
 from unhear.report.run_page import Headline
 
 if TYPE_CHECKING:
@@ -25,11 +32,14 @@ def show(rows: list[Row], paper: dict[str, Any]) -> Findings:
     plots = [
         wer_plot(f"Figure 3, {name}, {level}", own, normalised=normalised)
         for name, own in of_enhancer.items()
-        for level, normalised in (("as it comes out", False), ("peak-normalised", True))
+        for level, normalised in LEVELS.items()
     ]
     headlines = [_headline(name, own, paper) for name, own in of_enhancer.items()]
-    table = protection_table("Figure 3 in numbers", rows)
-    return Findings("Figure 3", SUMMARY, headlines, plots, tables=[table])
+    tables = [
+        protection_table("Figure 3 in numbers", rows),
+        quality_table("Figure 3, what is heard of the perturbations", rows),
+    ]
+    return Findings("Figure 3", SUMMARY, headlines, plots, tables=tables)
 
 
 def _headline(name: str, rows: list[Row], paper: dict[str, Any]) -> Headline:

@@ -117,9 +117,7 @@ def interface_of(name: str, source: str, known: Collection[str]) -> str:
             f"{name} does not say in config.json which speechbrain_interface it is for"
         ) from error
     if kind not in known:
-        raise InputError(
-            f"{name} is for {kind}: give a model for one of {', '.join(known)}"
-        )
+        raise InputError(f"{name} is for {kind}: give a model for one of {', '.join(known)}")
     return kind
 
 

@@ -24,7 +24,7 @@ from unhear.errors import InputError
 from unhear.training import metricgan, segan
 from unhear.training.metricgan import Training, worker_count
 from unhear.training.mixtures import load_mixtures
-from unhear.training.scores import worker_pool
+from unhear.workers import worker_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +22,6 @@ def scaled_pesq(clean: Float[np.ndarray, " time"], judged: Float[np.ndarray, " t
         return (pesq(SAMPLE_RATE, clean, judged, "wb") + 0.5) / 5
     except NoUtterancesError:
         return float("nan")
-
-
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Fresh processes: forking after torch has started its threads can hang."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def scaled_pesqs(
