@@ -55,8 +55,8 @@ def _headline(against: str, way: str, rows: list[Row]) -> Headline:
     return Headline(
         f"{after.value:.0f} %",
         f"of the words are wrong after {against} has enhanced {what} {way} "
-        f"({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), {rise.value:+.0f} points "
-        "against the unprotected recordings.",
+        f"({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), "
+        f"{rise.value:+.0f} points against the unprotected recordings.",
     )
 
 
