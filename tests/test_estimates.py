@@ -146,7 +146,7 @@ def test_plots_and_tables_have_a_line_for_each_way_and_snr():
 
 def test_the_overview_of_one_snr_and_one_listener_has_neither_plot_nor_map():
     rows = [row("a"), row("b")]
-    found = overview("Try", rows)
+    found = overview(rows)
     assert not found.plots
     assert not found.heat_maps
     assert found.headlines[0].value == "100 %"
@@ -155,7 +155,7 @@ def test_the_overview_of_one_snr_and_one_listener_has_neither_plot_nor_map():
 
 def test_the_overview_has_a_map_where_others_listen():
     rows = [row("a"), row("a", heard_by="y"), row("a", snr_db=8.0)]
-    found = overview("Try", rows)
+    found = overview(rows)
     assert len(found.heat_maps) == 1
     assert len(found.plots) == 2
     assert heard_as_attacked(rows) == [rows[0], rows[2]]

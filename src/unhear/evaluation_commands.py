@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -42,7 +43,7 @@ def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
     from unhear.evaluation.overview import overview
 
     [(tasks, rows)] = _run([plan], place)
-    _publish(plan.title, [overview(plan.title, rows)], tasks, rows, place.folder, json=json)
+    _publish(plan.title, [overview(rows)], tasks, rows, place.folder, json=json)
 
 
 def reproduce(
@@ -74,20 +75,23 @@ def _run(plans: list[Plan], place: Place) -> list[tuple[list[Task], list[Row]]]:
     from unhear.evaluation.run import alone_in, rows_of, run
 
     with alone_in(place.folder), _bar() as bar:
-        wanted = [
-            prepare(plan, place.data, place.noise, place.folder, _left_out) for plan in plans
-        ]
+        wanted = {
+            plan: prepare(plan, place.data, place.noise, place.folder, _left_out)
+            for plan in dict.fromkeys(plans)
+        }
         shown = bar.add_task("protections", total=None)
         rows = run(
-            united(wanted),
+            united(wanted.values()),
             place.folder,
             place.jobs,
             lambda done, total: bar.update(shown, completed=done, total=total),
         )
-    return [(tasks, rows_of(tasks, rows)) for tasks in wanted]
+    return [(wanted[plan], rows_of(wanted[plan], rows)) for plan in plans]
 
 
+@cache
 def _left_out(reason: str) -> None:
+    """Said once, however many plans have to do without it."""
     STDERR.print(f"left out: {reason}", soft_wrap=True, markup=False)
 
 
@@ -105,7 +109,6 @@ def _publish(
     *,
     json: bool,
 ) -> None:
-    from unhear.evaluation.findings import lines
     from unhear.evaluation.publish import TEXT, publish
     from unhear.evaluation.run import ROWS
 
@@ -117,7 +120,6 @@ def _publish(
         document |= {name: str(path) for name, path in written.items()}
         print(jsonlib.dumps(document, indent=2, ensure_ascii=False))
         return
-    for one in found:
-        print("\n".join(lines(one)))
+    print(written["text"].read_text("utf-8"))
     for name, path in written.items():
         print(f"{name}: {path}")

@@ -37,11 +37,6 @@ def markdown(findings: Findings) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def lines(findings: Findings) -> list[str]:
-    """The headlines, for a terminal."""
-    return [findings.title, *(f"  {line.value} {line.text}" for line in findings.headlines)]
-
-
 def _matrix(matrix: HeatMap) -> str:
     head = [f"{matrix.row_label} \\ {matrix.column_label}, {matrix.unit}", *matrix.columns]
     lines = [

@@ -31,14 +31,14 @@ Every recording was protected, written as a 16-bit file, read again, enhanced an
 LEVELS = {"as it comes out": False, "peak-normalised": True}  # of the enhancer's output
 
 
-def overview(title: str, rows: Sequence[Row]) -> Findings:
+def overview(rows: Sequence[Row]) -> Findings:
     """Headlines, WER over SNR, transfer between enhancers, and all numbers."""
     own = heard_as_attacked(rows)
     tables = [
         protection_table("Every protection", rows),
         quality_table("What is heard of it", own),
     ]
-    return Findings(title, SUMMARY, _headlines(own), _plots(own), _maps(rows), tables)
+    return Findings("Results", SUMMARY, _headlines(own), _plots(own), _maps(rows), tables)
 
 
 def _headlines(rows: Sequence[Row]) -> list[Headline]:

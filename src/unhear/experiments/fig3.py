@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, RAW, wer
+from unhear.evaluation.estimates import NORMALISED, RAW, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.overview import LEVELS
 from unhear.evaluation.rows import group
@@ -52,6 +52,7 @@ def _headline(name: str, rows: list[Row], paper: dict[str, Any]) -> Headline:
         f"{found[way].value:.1f} %",
         f"of the words recognised after {name} go when the recording is protected by {way} "
         f"({found[way].low:.1f} to {found[way].high:.1f} %; {peak.value:.1f} % after peak "
-        f"normalisation; {found[way].clips} clips at all SNRs). The paper: "
+        f"normalisation; {found[way].clips} clips at all SNRs, perturbation "
+        f"{mean(attacks[way], 'snr_db').value:.1f} dB below). The paper: "
         f"{paper['wer_against_enhanced']} %.",
     )

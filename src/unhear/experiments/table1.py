@@ -50,7 +50,8 @@ def show(rows: list[Row], paper: dict[str, Any]) -> Findings:
     headline = Headline(
         f"{found[best].value:.1f} %",
         f"is the lowest targeted WER: {best[0]}, {best[1]}, SNR {best[2]} "
-        f"({found[best].low:.1f} to {found[best].high:.1f} %; {found[best].clips} clips). "
+        f"({found[best].low:.1f} to {found[best].high:.1f} %; {found[best].clips} clips, "
+        f"perturbation {mean(cells[best], 'snr_db').value:.1f} dB below). "
         f"The paper's lowest: {paper['targeted_wer']} %.",
     )
     table = Table("Table 1 in numbers", COLUMNS, lines, NOTE)
