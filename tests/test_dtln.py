@@ -15,8 +15,7 @@ from onnx import numpy_helper
 from unhear import audio
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.dtln import SOURCE
-from unhear.errors import FailureError, InputError
-from unhear.weights import fetch
+from unhear.errors import InputError
 
 ort = pytest.importorskip("onnxruntime", reason="the reference runs on onnxruntime")
 
@@ -25,11 +24,8 @@ DELAY = 384  # samples, of the authors' program
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    try:
-        return fetch(SOURCE)
-    except FailureError as error:
-        pytest.skip(str(error))
+def folder(fetched) -> Path:
+    return fetched(SOURCE)
 
 
 def speech() -> np.ndarray:

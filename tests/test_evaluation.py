@@ -164,8 +164,12 @@ def test_a_folder_in_use_is_left_alone(data, finished):
 
     with FileLock(finished[0] / ".lock"):
         done = unhear(command(data, finished[0], *GRID), cache=finished[0].parent, check=False)
+        shown = unhear(
+            [*command(data, finished[0], *GRID), "--so-far"], cache=finished[0].parent
+        )
     assert done.returncode == 2
     assert "another process is working in" in done.stderr
+    assert shown.stdout == finished[1].stdout
 
 
 @pytest.mark.parametrize(
@@ -176,6 +180,7 @@ def test_a_folder_in_use_is_left_alone(data, finished):
         (("--scene", "TBUS"), "TBUS"),
         (("--as-recorded",), "--as-recorded takes no noise"),
         (("--plan", "none.yaml"), "none.yaml cannot be read"),
+        (("--so-far",), "nothing is done yet"),
     ],
 )
 @needs_sphinx

