@@ -21,14 +21,25 @@ from unhear.report.run_page import Headline
 from unhear.report.tables import Column, Table
 
 
-def row(clip="a", *, snr_db=0.0, against="x", heard_by=None, attack="pgd", after="", rpr=1.2):
+def row(
+    clip="a",
+    *,
+    snr_db=0.0,
+    against="x",
+    heard_by=None,
+    attack="pgd",
+    after="",
+    raw=None,
+    rpr=1.2,
+    budget="25 dB",
+):
     """Four words were said; the enhanced original has one wrong."""
     texts = {
         "noisy": "red green blue black",
         "protected": "red green blue black",
         "enhanced": "red green blue",
         "enhanced_normalised": "red green blue",
-        RAW: after,
+        RAW: after if raw is None else raw,
         NORMALISED: after,
     }
     names = [figure for figure, _ in QUALITY.values()]
@@ -41,10 +52,12 @@ def row(clip="a", *, snr_db=0.0, against="x", heard_by=None, attack="pgd", after
             "against": against,
             "heard_by": heard_by or against,
             "attack": {"name": attack},
+            "budget": budget,
+            "language": "en",
         },
         "protection": f"{attack} silence",
         "said": "red green blue black",
-        "to_be_said": "white pink",
+        "to_be_said": None,
         "figures": dict.fromkeys(names, 1.0) | {"rpr": rpr},
         "heard": texts,
     }
@@ -69,8 +82,9 @@ def test_capped_and_uncapped():
 
 
 def test_other_references():
-    rows = [row(after="white pink grey")]
+    rows = [row(after="white pink grey") | {"to_be_said": "white pink"}]
     assert wer(rows, RAW, against="to_be_said", capped=False).value == 50
+    assert isnan(wer([row()], RAW, against="to_be_said").value)
     assert wer([row(after="red green")], RAW, against="enhanced").value == pytest.approx(
         100 / 3
     )
@@ -168,3 +182,61 @@ def test_markdown():
         "## Try\n\nShort.\n\n- **9 %** of all.\n\n### All\n\n"
         "| a\\|b | n |\n| --- | ---: |\n| x | 1.2 |\n| y | – |\n"
     )
+
+
+def test_a_strangers_protection_is_not_mixed_with_the_listeners_own():
+    rows = [row(after=""), row(against="y", heard_by="x", after="red green blue black")]
+    lines = protection_table("all", rows).rows
+    assert [line[0] for line in lines] == ["x", "y"]
+    assert [line[2] for line in lines] == ["x", "x"]
+    titles = [column.title for column in protection_table("all", rows).columns]
+    peak = titles.index("WER peak")
+    assert [str(line[peak]).split(" ")[0] for line in lines] == ["100.0", "0.0"]
+
+
+def test_raw_and_peak_are_not_mixed_up():
+    table = protection_table("all", [row(after="red", raw="red green blue black")])
+    found = dict(zip([column.title for column in table.columns], table.rows[0], strict=True))
+    assert str(found["WER raw"]).startswith("0.0")
+    assert str(found["WER peak"]).startswith("75.0")
+    assert str(found["DE raw"]).startswith("-25.0")
+    assert str(found["DE peak"]).startswith("50.0")
+
+
+def test_each_budget_has_its_own_control():
+    rows = [
+        row(heard_by=listener, attack=attack, budget=budget, after=after)
+        for listener in ("x", "z")
+        for attack, budget, after in (
+            ("pgd", "30 dB", ""),
+            ("white-noise", "30 dB", "red green blue"),
+            ("white-noise", "10 dB", ""),
+        )
+    ]
+    (found,) = overview(rows).heat_maps
+    assert found.rows == ["x", "white noise"]
+    assert found.values == [[75, 75], [0, 0]]
+
+
+def test_what_was_to_be_heard_is_the_headline_of_a_target_of_speech():
+    said = row(after="white pink") | {"to_be_said": "white pink"}
+    found = overview([said])
+    assert found.headlines[0].value == "0 %"
+    assert "to be heard instead" in found.headlines[0].text
+
+
+def test_only_clips_in_which_it_is_defined_are_counted():
+    found = mean([row("a", rpr=1.0), row("b", rpr=None), row("c", rpr=None)], "rpr")
+    assert found.clips == 1
+    assert found.evidence(".1f") == "1 clip"
+    assert Estimate(5.0, 4.0, 6.0, 2).evidence(".0f") == "4 to 6, 2 clips"
+
+
+def test_words_are_compared_in_their_language():
+    """German has no American spelling: only English texts are normalised to it."""
+    german = row(after="rot") | {"said": "colour", "to_be_said": None}
+    german["heard"]["noisy"] = "color"
+    english = german | {"about": german["about"]}
+    assert wer([english], "noisy").value == 0
+    german["about"] = german["about"] | {"language": "de"}
+    assert wer([german], "noisy").value == 100

@@ -31,6 +31,19 @@ def rows():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
+def test_of_nothing_but_the_control_nothing_is_claimed(name):
+    for few in ([], [each for each in rows() if each["protection"].startswith("white")]):
+        assert not EXPERIMENTS[name].show(few).headlines
+
+
+def test_a_figure_that_is_undefined_is_not_the_highest():
+    few = [row(against="segan", rpr=None), row(against="segan", snr_db=8.0, rpr=1.2)]
+    (found,) = EXPERIMENTS["fig4"].show(few).headlines
+    assert found.value == "1.200"
+    assert "nan" not in found.text
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_has_a_headline_and_numbers(name):
     found = EXPERIMENTS[name].show(rows())
     assert found.tables
@@ -57,7 +70,11 @@ def test_fig4_names_the_highest_rpr_and_where_it_was():
 
 
 def test_table1_counts_against_what_was_to_be_heard():
-    spoken = [each for each in rows() if each["protection"] == "pgd silence"]
+    spoken = [
+        each | {"to_be_said": "white pink"}
+        for each in rows()
+        if each["protection"] == "pgd silence"
+    ]
     spoken[0]["heard"]["enhanced_protected"] = "white pink"
     found = EXPERIMENTS["table1"].show(spoken)
     # Of two clips at 0 dB, one says it and one says nothing.

@@ -90,9 +90,16 @@ def test_yaml_says_the_same_as_python(tmp_path):
     [
         ("clips: 3", "needs protections"),
         ("protections: [dtln]", "'dtln' is no protection"),
-        ("protections: [{against: dtln}]", "one of snr, eps and unbounded"),
+        ("protections: [{against: dtln}]", "one of snr, eps and `unbounded: true`"),
         ("protections: [{against: dtln, snr: 25}]\nclip: 3", "no key 'clip'"),
         ("protections: [{against: dtln, snr: 25}]\nclips: many", "clips cannot be 'many'"),
+        ("protections: [{against: dtln, snr: 25, seed: 3}]", "has no seed of its own"),
+        ("protections: [{against: dtln, unbounded: false}]", "`unbounded: true`"),
+        ("protections: [{against: [], snr: 25}]", "is no protection"),
+        ("protections: [{against: dtln, snr: loud}]", "snr cannot be 'loud'"),
+        ("protections: [{against: dtln, snr: 25, steps: 2.5}]", "steps cannot be 2.5"),
+        ("protections: [{against: dtln, snr: 25, sound: 2}]", "--sound does not belong"),
+        ("protections: [{against: dtln, snr: 25}]\nevery_noise: 'no'", "every_noise cannot be"),
         ("- 1", "holds no plan"),
         ("a: [", "cannot be read as YAML"),
     ],
@@ -101,6 +108,25 @@ def test_a_bad_file_is_told_with_its_name(tmp_path, text, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
         read_plan(written(tmp_path, text))
     assert "plan.yaml" in str(caught.value)
+
+
+def test_numbers_that_yaml_takes_for_texts(tmp_path):
+    text = "protections: [{against: dtln, attack: opt, unbounded: true, alpha: 1e-3}]"
+    (way,) = read_plan(written(tmp_path, text)).protections
+    assert way.attack == OPT(alpha=0.001)
+
+
+def test_titles_tell_protections_apart():
+    ways = [
+        Protection("dtln", PGD(momentum=momentum), "silence", SNR) for momentum in (0.1, 0.8)
+    ]
+    assert ways[0].title == "pgd silence, SNR ≥ 25 dB, 100 steps, momentum 0.1"
+    assert ways[1].title == "pgd silence, SNR ≥ 25 dB, 100 steps"
+
+
+def test_noise_has_no_target():
+    found = protections(["dtln"], ["white-noise"], ["silence", "erase"], [SNR], {}, seed=0)
+    assert len(found) == 1
 
 
 def test_a_missing_file(tmp_path):

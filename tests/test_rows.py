@@ -27,11 +27,12 @@ def test_half_a_line_is_no_row_and_gives_way_to_the_next(tmp_path):
 def test_nothing_there_is_no_row(tmp_path):
     assert rows.load(tmp_path / "none.jsonl") == []
     rows.drop_half_a_line(tmp_path / "none.jsonl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_whole_line_that_is_no_json_is_told(tmp_path):
     path = written(tmp_path / "rows.jsonl", "oops\n")
-    with pytest.raises(InputError, match="delete that line"):
+    with pytest.raises(InputError, match=r"line 1 of .* is no row: delete"):
         rows.load(path)
 
 

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from unhear.errors import FailureError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,8 +45,9 @@ def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
     """Do what the plan says, and write the report."""
     from unhear.evaluation.overview import overview
 
-    [(tasks, rows)] = _run([plan], place)
+    [(tasks, rows)], failures = _run([plan], place)
     _publish(plan.title, [overview(rows)], tasks, rows, place.folder, json=json)
+    _tell(failures, len(tasks))
 
 
 def reproduce(
@@ -62,35 +65,48 @@ def reproduce(
 
     experiments = chosen(name)
     plans = [changed(each.plan(quick=quick), limit, model) for each in experiments]
-    done = _run(plans, place)
+    done, failures = _run(plans, place)
     found = [each.show(rows) for each, (_, rows) in zip(experiments, done, strict=True)]
     title = f"The paper reproduced: {name}{', quickly' if quick else ''}"
     tasks = [task for own, _ in done for task in own]
     rows = list({str(row["about"]): row for _, own in done for row in own}.values())
     _publish(title, found, tasks, rows, place.folder, json=json)
+    _tell(failures, len(tasks))
 
 
-def _run(plans: list[Plan], place: Place) -> list[tuple[list[Task], list[Row]]]:
-    """The tasks and rows of each plan; what several of them want is done once."""
+def _run(
+    plans: list[Plan], place: Place
+) -> tuple[list[tuple[list[Task], list[Row]]], list[str]]:
+    """Tasks and rows of each plan, and what failed; what several plans want is done once."""
     from unhear.evaluation.prepare import prepare, united
-    from unhear.evaluation.run import alone_in, rows_of, run, so_far
+    from unhear.evaluation.run import Outcome, alone_in, rows_of, run, so_far
 
     wanted = {
         plan: prepare(plan, place.data, place.noise, place.folder, _left_out)
         for plan in dict.fromkeys(plans)
     }
     if place.so_far:
-        rows = so_far(place.folder)
+        outcome = Outcome(so_far(place.folder))
     else:
         with alone_in(place.folder), _bar() as bar:
-            shown = bar.add_task("protections", total=None)
-            rows = run(
+            shown = bar.add_task("rows", total=None)
+            outcome = run(
                 united(wanted.values()),
                 place.folder,
                 place.jobs,
                 lambda done, total: bar.update(shown, completed=done, total=total),
             )
-    return [(wanted[plan], rows_of(wanted[plan], rows)) for plan in plans]
+    done = [(wanted[plan], rows_of(wanted[plan], outcome.rows)) for plan in plans]
+    return done, outcome.failures
+
+
+def _tell(failures: list[str], tasks: int) -> None:
+    """In the end, for everything else was done and shown."""
+    if failures:
+        raise FailureError(
+            f"{len(failures)} times something failed in {tasks} protections, such as "
+            f"{failures[0]}; all else is in the report"
+        )
 
 
 @cache

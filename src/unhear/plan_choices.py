@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +89,9 @@ class PlanChoice:
         from unhear.evaluation.plan import changed
         from unhear.evaluation.plan_file import read_plan
 
-        plan = self._of_flags() if self.plan is None else read_plan(self.plan)
+        if self.plan and replace(self, plan=None, limit=None) != PlanChoice():
+            raise InputError("--plan says it all: besides it, only --limit can be given")
+        plan = read_plan(self.plan) if self.plan else self._of_flags()
         return changed(plan, self.limit, recogniser, language)
 
     def _of_flags(self) -> Plan:

@@ -24,7 +24,8 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
 def _begin() -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # quietly: the parent tells
-    os.environ["OMP_NUM_THREADS"] = "1"  # heeded by whatever is imported from now on
+    for library in ("OMP", "MKL", "OPENBLAS"):  # heeded by what is imported from now on
+        os.environ[f"{library}_NUM_THREADS"] = "1"
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WhiteNoise(Attack):
-    """White noise that fills the budget, blind to the objective.
+    """White noise that fills the budget, blind to the objective: in L∞, of random signs.
 
     What it does to an enhancer, any noise does; only what an attack does beyond it is the
     attack's merit.
@@ -38,5 +38,5 @@ class WhiteNoise(Attack):
         self, audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
-        noise = random_like(audio, self.seed)
-        return budget.project(noise * budget.radius(audio) / budget.size(noise), audio)
+        noise = budget.direction(random_like(audio, self.seed))
+        return budget.project(noise * budget.radius(audio), audio)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unhear.datasets import folder, librispeech, manifest, voicebank
 from unhear.datasets.manifest import Clip, read_manifest, select
 from unhear.datasets.mixing import active_level, fit_length, mix_at_snr
-from unhear.datasets.mixture import Mixture, as_recorded, mixtures
+from unhear.datasets.mixture import Mixture, as_recorded, mixtures, seconds_of
 from unhear.datasets.noise import PAPER_SCENES, Noise, read_noises
 from unhear.datasets.utterance import Utterance
 from unhear.errors import InputError
@@ -35,6 +35,7 @@ __all__ = [
     "read_manifest",
     "read_noises",
     "read_speech",
+    "seconds_of",
     "select",
 ]
 

@@ -130,7 +130,7 @@ def _taken(
 ) -> list[Utterance]:
     if clips is not None and clips < 1:
         raise InputError(f"{clips} clips leave nothing to measure: take 1 or more")
-    short = [each for each in utterances if longest == inf or _seconds(each.path) <= longest]
+    short = [each for each in utterances if longest == inf or seconds_of(each.path) <= longest]
     if not short:
         raise InputError(
             f"none of {len(utterances)} clips lasts {longest:g} s or less: allow longer ones"
@@ -174,7 +174,8 @@ def _uniform(*words: str) -> float:
     return (int.from_bytes(digest[:8]) >> 11) / 2**53
 
 
-def _seconds(path: Path) -> float:
+def seconds_of(path: Path) -> float:
+    """How long a recording is; raises InputError when it cannot be read."""
     try:
         return soundfile.info(path).duration
     except soundfile.LibsndfileError:

@@ -18,12 +18,15 @@ def weights_digest(name: str) -> str:
     "" for what has none, such as a filter, or keeps them where we do not see them.
     """
     if is_external(name):
-        return _digest_of(Path(name)) if Path(name).is_file() else ""
+        files = (Path(name).expanduser(), Path(name.rpartition(":")[0]).expanduser())
+        return next((digest_of(path) for path in files if path.is_file()), "")
     entry = find(name)
     if entry.bundled and entry.bundled.exists():
-        return _digest_of(entry.bundled)
+        return digest_of(entry.bundled)
     return entry.source.files[0].sha256[:DIGITS] if entry.source else ""
 
 
-def _digest_of(path: Path) -> str:
+@cache
+def digest_of(path: Path) -> str:
+    """First digits of the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]

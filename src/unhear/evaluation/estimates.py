@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from math import isnan, nan
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from unhear import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from unhear.evaluation.rows import Row
     from unhear.metrics import Interval, WordErrors
@@ -23,11 +24,15 @@ RAW, NORMALISED = "enhanced_protected", "enhanced_protected_normalised"
 BEFORE = {RAW: "enhanced", NORMALISED: "enhanced_normalised"}
 
 Reference = Literal["said", "to_be_said", "enhanced", "enhanced_normalised"]
+Key = TypeVar("Key")
+
+# One text is compared in many tables.
+word_errors = lru_cache(maxsize=100_000)(metrics.word_errors)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its 95 % interval and the number of clips behind it."""
+    """A figure, its 95 % interval and the number of clips in which it is defined."""
 
     value: float
     low: float
@@ -36,11 +41,20 @@ class Estimate:
 
     def shown(self, form: str) -> str:
         """For tables: the value and, where there is one, its interval; a dash for nothing."""
-        if np.isnan(self.value):
+        if isnan(self.value):
             return "–"
-        if np.isnan(self.low):
-            return format(self.value, form)
-        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
+        span = "" if isnan(self.low) else f" ({self.low:{form}} to {self.high:{form}})"
+        return f"{self.value:{form}}{span}"
+
+    def evidence(self, form: str) -> str:
+        """For sentences: the interval, where there is one, and the number of clips."""
+        clips = f"{self.clips} clip{'s' if self.clips != 1 else ''}"
+        return clips if isnan(self.low) else f"{self.low:{form}} to {self.high:{form}}, {clips}"
+
+
+def defined(estimates: Mapping[Key, Estimate]) -> dict[Key, Estimate]:
+    """Those that have a value: only they can be the largest or the smallest."""
+    return {key: each for key, each in estimates.items() if not isnan(each.value)}
 
 
 def wer(
@@ -51,12 +65,11 @@ def wer(
     ``against`` is what it is compared with: what was said, what was to be said instead (the
     targeted WER), or what was recognised in the enhanced original (the paper's abstract).
     """
-    errors, names = _errors(rows, heard, against), _names(rows)
-    if capped:
-        interval = metrics.capped_wer_interval(errors, clip_names=names)
-        return _estimate(metrics.capped_wer(errors), interval, rows)
-    interval = metrics.pooled_wer_interval(errors, clip_names=names)
-    return _estimate(metrics.pooled_wer(errors), interval, rows)
+    errors = _errors(rows, heard, against)
+    known = [not isnan(each.rate) for each in errors]
+    rate = metrics.capped_wer if capped else metrics.pooled_wer
+    interval = metrics.capped_wer_interval if capped else metrics.pooled_wer_interval
+    return _estimate(rate(errors), interval(errors, clip_names=_names(rows)), rows, known)
 
 
 def de(rows: Sequence[Row], heard: str = NORMALISED, *, capped: bool = True) -> Estimate:
@@ -64,25 +77,36 @@ def de(rows: Sequence[Row], heard: str = NORMALISED, *, capped: bool = True) -> 
     before, after = (_errors(rows, name, "said") for name in (BEFORE[heard], heard))
     rate = metrics.capped_wer if capped else metrics.pooled_wer
     interval = metrics.de_interval(before, after, capped=capped, clip_names=_names(rows))
-    return _estimate(metrics.de(rate(before), rate(after)), interval, rows)
+    known = [not isnan(each.rate) for each in after]
+    return _estimate(metrics.de(rate(before), rate(after)), interval, rows, known)
 
 
 def mean(rows: Sequence[Row], figure: str) -> Estimate:
     """Mean of one of the figures, over the rows in which it is defined."""
     values = [nan if row["figures"][figure] is None else row["figures"][figure] for row in rows]
-    known = [value for value in values if not np.isnan(value)]
-    interval = metrics.mean_interval(values, clip_names=_names(rows))
-    return _estimate(float(np.mean(known)) if known else nan, interval, rows)
+    known = [not isnan(value) for value in values]
+    value = float(np.nanmean(values)) if any(known) else nan
+    return _estimate(value, metrics.mean_interval(values, clip_names=_names(rows)), rows, known)
 
 
 def share(rows: Sequence[Row], heard: str, kind: Literal["empty", "looping"]) -> float:
     """Share, in per cent, of transcripts without a word, or that repeat themselves."""
     texts = [row["heard"][heard] for row in rows]
-    return metrics.empty_share(texts) if kind == "empty" else metrics.looping_share(texts)
+    if kind == "looping":
+        return metrics.looping_share(texts)
+    return metrics.empty_share(texts, rows[0]["about"]["language"])
 
 
-def _estimate(value: float, interval: Interval, rows: Sequence[Row]) -> Estimate:
-    return Estimate(value, interval.low, interval.high, len(set(_names(rows))))
+def clips(rows: Sequence[Row]) -> int:
+    """How many different clips there are, at whatever SNR."""
+    return len(set(_names(rows)))
+
+
+def _estimate(
+    value: float, interval: Interval, rows: Sequence[Row], known: list[bool]
+) -> Estimate:
+    names = {name for name, has in zip(_names(rows), known, strict=True) if has}
+    return Estimate(value, interval.low, interval.high, len(names))
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
@@ -90,11 +114,14 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 
 def _errors(rows: Sequence[Row], heard: str, against: Reference) -> list[WordErrors]:
-    references = [
-        row[against] if against in {"said", "to_be_said"} else row["heard"][against]
+    return [
+        word_errors(_reference(row, against), row["heard"][heard], row["about"]["language"])
         for row in rows
     ]
-    texts = [row["heard"][heard] for row in rows]
-    return [
-        metrics.word_errors(said, text) for said, text in zip(references, texts, strict=True)
-    ]
+
+
+def _reference(row: Row, against: Reference) -> str:
+    """Nothing where nothing else was to be said: such rows have no targeted WER."""
+    if against in {"said", "to_be_said"}:
+        return row[against] or ""
+    return row["heard"][against]

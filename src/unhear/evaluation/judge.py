@@ -108,9 +108,12 @@ class Transcripts:
         return metrics.word_errors(before, after, self.language or "en").capped
 
 
-def transcribe(signals: Signals, recogniser: Recogniser) -> Transcripts:
-    """Recognise every signal in the language of the noisy one."""
-    language = recogniser.transcribe(_listened(signals.noisy)).language
+def transcribe(
+    signals: Signals, recogniser: Recogniser, language: str | None = None
+) -> Transcripts:
+    """Recognise every signal in one language: by default that of the noisy one."""
+    if language is None:
+        language = recogniser.transcribe(_listened(signals.noisy)).language
     texts = {
         name: recogniser.transcribe(_listened(recording), language=language or None).text
         for name, recording in vars(signals).items()

@@ -50,13 +50,17 @@ def _headlines(rows: Sequence[Row]) -> list[Headline]:
 
 
 def _headline(against: str, way: str, rows: list[Row]) -> Headline:
-    after, rise = wer(rows, NORMALISED), de(rows)
     what = "the control" if is_control(rows[0]) else "what was protected by"
+    if rows[0]["to_be_said"]:
+        found = wer(rows, NORMALISED, against="to_be_said")
+        said = "of the words that were to be heard instead are wrong"
+    else:
+        found, said = wer(rows, NORMALISED), "of the words are wrong"
     return Headline(
-        f"{after.value:.0f} %",
-        f"of the words are wrong after {against} has enhanced {what} {way} "
-        f"({after.low:.0f} to {after.high:.0f} %, {after.clips} clips), "
-        f"{rise.value:+.0f} points against the unprotected recordings.",
+        f"{found.value:.0f} %",
+        f"{said} after {against} has enhanced {what} {way} "
+        f"({found.evidence('.0f')}, at all SNRs, peak-normalised); "
+        f"WER {de(rows).value:+.0f} points against the unprotected recordings.",
     )
 
 
@@ -71,11 +75,22 @@ def _plots(rows: Sequence[Row]) -> list[Plot]:
 
 
 def _maps(rows: Sequence[Row]) -> list[HeatMap]:
-    """One for each way of protecting, with the control, where others listened, too."""
-    if len(group(rows, "heard_by")) < 2:
+    """Where others listened, too: one for each way of protecting, with its control."""
+    if len(heard_as_attacked(rows)) == len(rows):
         return []
-    control = [row for row in rows if is_control(row)]
+    ways = by_protection(row for row in rows if not is_control(row))
     return [
-        transfer_map(f"DE in points, {way}", [*own, *control], de, "points")
-        for way, own in by_protection(row for row in rows if not is_control(row)).items()
+        transfer_map(
+            f"DE in points at all SNRs, peak-normalised, {way}",
+            [*own, *_control_of(own[0], rows)],
+            de,
+            "points",
+        )
+        for way, own in ways.items()
     ]
+
+
+def _control_of(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """White noise of the same budget."""
+    budget = row["about"]["budget"]
+    return [each for each in rows if is_control(each) and each["about"]["budget"] == budget]

@@ -6,8 +6,9 @@ It is written as YAML (:mod:`unhear.evaluation.plan_file`) or made by the flags 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
+from math import inf
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from unhear.attacks import make_attack, settings_of
@@ -35,10 +36,17 @@ class Protection:
 
     @property
     def title(self) -> str:
-        """Short and complete enough to tell it from others against the same enhancer."""
+        """Short, and complete: it tells this from all others against the same enhancer."""
         target = "" if isinstance(self.attack, WhiteNoise) else f" {self.target}"
-        steps = f", {self.attack.evaluations} steps" if self.attack.evaluations > 1 else ""
-        return f"{self.attack.name}{target}, {self.budget}{steps}"
+        parts = [f"{self.attack.name}{target}", str(self.budget)]
+        parts += [f"{self.attack.evaluations} steps"] if self.attack.evaluations > 1 else []
+        parts += [
+            f"{setting.name.replace('_', ' ')} {getattr(self.attack, setting.name)}"
+            for setting in fields(self.attack)  # type: ignore[arg-type]
+            if getattr(self.attack, setting.name) != setting.default
+            and setting.name not in {"steps", "seed"}
+        ]
+        return ", ".join(parts)
 
     def described(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
@@ -57,8 +65,8 @@ class Plan:
     protections: tuple[Protection, ...]
     heard_by: tuple[str, ...] = ()  # enhancers; none: only the one that was attacked
     snrs_db: tuple[float, ...] = SNRS_DB  # of speech to noise; none: as the data has them
-    clips: int | None = 40  # at each SNR; None: all
-    longest: float = 7.0  # s: longer clips are left out
+    clips: int | None = None  # at each SNR; None: all
+    longest: float = inf  # s: longer clips are left out
     scenes: tuple[str, ...] = ()  # of the noises; none: what read_noises takes
     every_noise: bool = False  # each clip in each scene, rather than in one
     seed: int = 0
@@ -99,7 +107,9 @@ def protections(
         made = make_attack(attack, _own(settings, attack, attacks) | _seeded(attack, seed))
         if isinstance(budget, Unbounded) and attack != "opt":
             raise InputError(f"{attack} needs a budget: give snr or eps, or use opt")
-        found.append(Protection(name, made, _target(target), budget))
+        # Noise has no target: whatever it is, the protection is the same one.
+        kind = "silence" if isinstance(made, WhiteNoise) else _target(target)
+        found.append(Protection(name, made, kind, budget))
     return tuple(dict.fromkeys(found))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from unhear.attacks import ATTACKS
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.errors import InputError
 from unhear.evaluation.plan import Plan, Protection, protections
@@ -50,7 +52,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def _plan(document: dict[str, Any]) -> Plan:
-    known = {"protections", *READERS}
+    known = {"protections", *READERS} - set(PROTECTION)
     if unknown := sorted(map(str, set(document) - known)):
         raise InputError(f"a plan has no key {unknown[0]!r}: it has {', '.join(sorted(known))}")
     if not document.get("protections"):
@@ -61,34 +63,46 @@ def _plan(document: dict[str, Any]) -> Plan:
     return Plan(protections=tuple(dict.fromkeys(ways)), **given)
 
 
-def _read(key: str, value: Any) -> Any:
+def _read(key: str, value: Any, reader: Callable[[Any], Any] | None = None) -> Any:
     try:
-        return READERS[key](value)
+        return (reader or READERS[key])(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{key} cannot be {value!r}: give what a plan has there") from error
 
 
 def _expanded(entry: Any, seed: int) -> tuple[Protection, ...]:
-    if not isinstance(entry, dict) or "against" not in entry:
+    if not isinstance(entry, dict) or not entry.get("against"):
         raise InputError(f"{entry!r} is no protection: give a map that begins with `against:`")
-    settings = {key: value for key, value in entry.items() if key not in PROTECTION}
-    kinds = [key for key in (*BUDGETS, UNBOUNDED) if entry.get(key) is not None]
-    if len(kinds) != 1:
-        raise InputError("a protection needs one of snr, eps and unbounded: give one")
+    if "seed" in entry:
+        raise InputError("a protection has no seed of its own: give the plan one")
+    given = {str(key): value for key, value in cast("dict[Any, Any]", entry).items()}
     return protections(
-        _listed(entry["against"]),
-        _listed(entry.get("attack", "pgd")),
-        _listed(entry.get("target", "erase")),
-        _budgets(kinds[0], entry[kinds[0]]),
-        settings,
+        _read("against", given["against"]),
+        _read("attack", given.get("attack", "pgd")),
+        _read("target", given.get("target", "erase")),
+        _budgets(given),
+        {key: _setting(key, value) for key, value in given.items() if key not in PROTECTION},
         seed=seed,
     )
 
 
-def _budgets(kind: str, values: Any) -> list[Budget]:
-    if kind == UNBOUNDED:
+def _budgets(entry: dict[str, Any]) -> list[Budget]:
+    kinds = [key for key in (*BUDGETS, UNBOUNDED) if key in entry]
+    if len(kinds) != 1 or entry.get(UNBOUNDED, True) is not True:
+        raise InputError("a protection needs one of snr, eps and `unbounded: true`: give one")
+    if kinds == [UNBOUNDED]:
         return [Unbounded()]
-    return [BUDGETS[kind](float(value)) for value in _listed(values)]
+    return [BUDGETS[kinds[0]](value) for value in _read(kinds[0], entry[kinds[0]])]
+
+
+def _setting(name: str, value: Any) -> Any:
+    """An attack's setting, in the type of its default: YAML takes 1e-3 for a text."""
+    for attack in ATTACKS.values():
+        for own in fields(attack):  # type: ignore[arg-type]
+            if own.name == name:
+                readers: dict[type, Callable[[Any], Any]] = {bool: _flag, int: _whole}
+                return _read(name, value, readers.get(type(own.default), float))
+    return value  # which the attack will refuse by its name
 
 
 def _listed(value: Any) -> list[Any]:
@@ -96,7 +110,11 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, _listed(value)))
+    """One or more texts."""
+    names = _listed(value)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError
+    return tuple(names)
 
 
 def _levels(value: Any) -> tuple[float, ...]:
@@ -104,18 +122,35 @@ def _levels(value: Any) -> tuple[float, ...]:
 
 
 def _count(value: Any) -> int | None:
-    return None if value is None else int(value)
+    return None if value is None else _whole(value)
 
 
-READERS: dict[str, Callable[[Any], Any]] = {
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or float(value) != int(value) or int(value) < 0:
+        raise ValueError
+    return int(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+READERS: dict[str, Callable[[Any], Any]] = {  # of a plan, and of a protection
     "heard_by": _names,
     "snrs_db": _levels,
     "clips": _count,
     "longest": float,
     "scenes": _names,
-    "every_noise": bool,
-    "seed": int,
+    "every_noise": _flag,
+    "seed": _whole,
     "recogniser": str,
     "language": str,
     "title": str,
+    "against": _names,
+    "attack": _names,
+    "target": _names,
+    "snr": _levels,
+    "eps": _levels,
 }

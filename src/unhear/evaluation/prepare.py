@@ -6,13 +6,18 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-import soundfile
-
 from unhear import dnsmos
-from unhear.datasets import as_recorded, manifest, mixtures, read_noises, read_speech
+from unhear.attacks import WhiteNoise
+from unhear.datasets import (
+    as_recorded,
+    manifest,
+    mixtures,
+    read_noises,
+    read_speech,
+    seconds_of,
+)
 from unhear.enhancers import find, is_external, load_enhancer, registry, require_gradients
 from unhear.errors import InputError, UnhearError
-from unhear.evaluation.rows import identity
 from unhear.evaluation.work import Listening, Task
 from unhear.recognise import load_recogniser
 
@@ -38,14 +43,21 @@ def prepare(
     """
     speech = read_speech(data)
     found = _mixtures(plan, speech, data, noise)
+    for mixture in found:
+        seconds_of(mixture.utterance.path)  # better known now than in hours
     ready = _with_listeners(plan, left_out)
     load_recogniser(plan.recogniser, plan.language).load()
     listening = Listening(
         folder, plan.recogniser, plan.language, plan.seed, dnsmos=_has_dnsmos(left_out)
     )
+    spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)
     return [
         Task(
-            mixture, way, _spoken(mixture, way.target, speech), ready.listeners(way), listening
+            mixture,
+            way,
+            spoken[mixture.utterance] if way.target == "speech" else None,
+            ready.listeners(way),
+            listening,
         )
         for mixture in found
         for way in ready.protections
@@ -54,13 +66,13 @@ def prepare(
 
 def united(plans: Iterable[Iterable[Task]]) -> list[Task]:
     """The tasks of several plans as one list, each protection once, with all its listeners."""
-    together: dict[str, Task] = {}
+    together: dict[Task, list[str]] = {}
     for task in (each for tasks in plans for each in tasks):
-        name = identity(task.about_protection())
-        before = together[name].listeners if name in together else ()
-        listeners = tuple(dict.fromkeys([*before, *task.listeners]))
-        together[name] = replace(task, listeners=listeners)
-    return list(together.values())
+        together.setdefault(replace(task, listeners=()), []).extend(task.listeners)
+    return [
+        replace(task, listeners=tuple(dict.fromkeys(listeners)))
+        for task, listeners in together.items()
+    ]
 
 
 # Recordings
@@ -70,6 +82,8 @@ def _mixtures(
     plan: Plan, speech: list[Utterance], data: Path, noise: Path | None
 ) -> list[Mixture]:
     if not plan.snrs_db:
+        if noise or plan.scenes or plan.every_noise:
+            raise InputError("recordings taken as they are get no noise: name none")
         return as_recorded(speech, clips=plan.clips, longest=plan.longest)
     if noise is None and not manifest.matches(data):
         raise InputError(
@@ -87,22 +101,39 @@ def _mixtures(
     )
 
 
-def _spoken(mixture: Mixture, target: str, speech: list[Utterance]) -> Utterance | None:
-    """Another speaker's utterance of nearly the same length, so that it fits."""
-    if target != "speech":
-        return None
-    own = mixture.utterance
-    others = [each for each in speech if each.speaker != own.speaker]
-    others = others or [each for each in speech if each.name != own.name]
-    if not others:
-        raise InputError("a target of speech needs another utterance: give two or more")
-    seconds = _seconds(own)
-    return min(others, key=lambda other: (abs(_seconds(other) - seconds), other.name))
+def _spoken(
+    plan: Plan, utterances: Iterable[Utterance], speech: list[Utterance]
+) -> dict[Utterance, Utterance]:
+    """For each utterance another speaker's other sentence of nearly the same length: it fits.
+
+    Raises InputError when there is none.
+    """
+    if all(way.target != "speech" for way in plan.protections):
+        return {}
+    lengths = {each: seconds_of(each.path) for each in speech}
+    return {
+        own: min(
+            _others(own, speech),
+            key=lambda other: (abs(lengths[other] - lengths[own]), other.name),
+        )
+        for own in dict.fromkeys(utterances)
+    }
 
 
-@cache
-def _seconds(utterance: Utterance) -> float:
-    return soundfile.info(utterance.path).duration
+def _others(own: Utterance, speech: list[Utterance]) -> list[Utterance]:
+    """What other speakers say, or, where speakers are unknown, other sentences."""
+    found = [
+        each
+        for each in speech
+        if (each.speaker != own.speaker or not own.speaker)
+        and each.transcript.casefold() != own.transcript.casefold()
+    ]
+    if not found:
+        raise InputError(
+            f"there is nothing to be heard instead of {own.name}: a target of speech takes "
+            "another speaker's utterance, so give some of a second speaker"
+        )
+    return found
 
 
 # What is needed
@@ -112,14 +143,21 @@ def _with_listeners(plan: Plan, left_out: Callable[[str], None]) -> Plan:
     """The plan with `all` replaced by those that can be had."""
     for name in dict.fromkeys(way.against for way in plan.protections):
         if not is_external(name):
-            require_gradients(find(name).card)
-        require_gradients(_card(name))
+            _require_gradients(plan, name, find(name).card)
+        _require_gradients(plan, name, _card(name))
     named = [name for name in plan.heard_by if name != ALL]
     for name in named:
         _card(name)
     if ALL not in plan.heard_by:
         return plan
     return replace(plan, heard_by=(*named, *_to_be_had(registry(), left_out)))
+
+
+def _require_gradients(plan: Plan, name: str, card: Card) -> None:
+    """Unless nothing but noise is added."""
+    ways = [way for way in plan.protections if way.against == name]
+    if not all(isinstance(way.attack, WhiteNoise) for way in ways):
+        require_gradients(card)
 
 
 def _to_be_had(names: Iterable[str], left_out: Callable[[str], None]) -> list[str]:

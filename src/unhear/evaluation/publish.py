@@ -55,19 +55,23 @@ def publish(
 
 
 def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """What is needed to repeat the run, as it stands in its rows."""
+    """What was run, as it stands in the rows."""
     abouts = [row["about"] for row in rows]
     weights = {each["heard_by"]: each["heard_by_weights"] for each in abouts}
     weights |= {each["against"]: each["weights"] for each in abouts}
-    attacks = {f"attack {each['attack']['name']}": each for each in abouts}
+    ways = {row["protection"]: row["about"] for row in rows}
+    fields = {
+        "noise scenes": "scene",
+        "SNRs of speech to noise in dB": "snr_db",
+        "recogniser": "recogniser",
+        "language": "language",
+        "seed": "seed",
+    }
     return [
         ("Unhear", __version__),
         ("clips", str(len({each["clip"] for each in abouts}))),
-        ("noise scenes", _listed(each["scene"] for each in abouts)),
-        ("SNRs of speech to noise in dB", _listed(each["snr_db"] for each in abouts)),
-        ("recogniser", _listed(each["recogniser"] for each in abouts)),
-        ("seed", _listed(each["seed"] for each in abouts)),
-        *((name, _settings(each)) for name, each in attacks.items()),
+        *((title, _listed(each[name] for each in abouts)) for title, name in fields.items()),
+        *((way, _settings(each)) for way, each in ways.items()),
         *((f"weights of {name}", digest or "none") for name, digest in sorted(weights.items())),
     ]
 
@@ -78,4 +82,5 @@ def _listed(values: Iterable[object]) -> str:
 
 def _settings(about: Row) -> str:
     own = {key: value for key, value in about["attack"].items() if key != "name"}
-    return ", ".join(f"{key} {value}" for key, value in own.items()) or "no settings"
+    own |= {"target": about["target"], "budget": about["budget"]}
+    return ", ".join(f"{key} {value}" for key, value in own.items())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from unhear.audio import replacing
 from unhear.errors import InputError
@@ -20,24 +21,29 @@ Row = dict[str, Any]
 def load(path: Path) -> list[Row]:
     """The rows so far, without a line that a kill has cut off.
 
-    Raises InputError when a whole line is not JSON.
+    Raises InputError when a whole line is no row.
     """
     if not path.exists():
         return []
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_row(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
     try:
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
-    except ValueError as error:
-        raise InputError(
-            f"{path} has a line that is no JSON ({error}): delete that line to go on"
-        ) from error
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise InputError(f"line {number} of {path} is no row: delete that line to go on")
+    return cast("Row", row)
 
 
 def drop_half_a_line(path: Path) -> None:
     """Cut off what a kill has left of a row, so that the next one begins a line."""
     content = path.read_bytes() if path.exists() else b""
-    if not content.endswith(b"\n"):
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
+    if not content.endswith(b"\n") and content:
+        os.truncate(path, content.rfind(b"\n") + 1)  # no moment at which the rows are gone
 
 
 def line(row: Row) -> str:

@@ -6,7 +6,16 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from unhear.attacks.white_noise import WhiteNoise
-from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, mean, share, wer
+from unhear.evaluation.estimates import (
+    NORMALISED,
+    RAW,
+    Estimate,
+    clips,
+    de,
+    mean,
+    share,
+    wer,
+)
 from unhear.evaluation.rows import group
 from unhear.report.heat_maps import HeatMap
 from unhear.report.plots import Plot, Point, Series
@@ -24,7 +33,8 @@ TABLE_NOTE = """\
 WER and DE in %: each clip's errors capped at its words, and the 95 % interval of the bootstrap
 over clips; pooled over all clips without a cap, after the oblique. "raw": at the level that the
 enhancer puts out; "peak": after peak normalisation. "on enhanced": against what was recognised
-in the enhanced original, as in the paper's abstract. RPR, gain and level: of the enhancer's
+in the enhanced original, as in the paper's abstract; "targeted": against what was to be heard
+instead, after peak normalisation. RPR, gain and level: of the enhancer's
 output, protected to original."""
 QUALITY_NOTE = """\
 Of the protected recording to the noisy one, with 95 % intervals: SNR in dB, over all and as a
@@ -32,10 +42,11 @@ mean over segments; largest added sample (full scale is 1); PESQ wide-band and n
 and ESTOI. DNSMOS, overall, of the recording before and after."""
 
 CONTROL = "white noise"
+MOST_LINES = 1000
 CLIP_COLUMNS = [
     Column("clip"),
     Column("scene"),
-    Column("SNR in dB", 0),
+    Column("SNR in dB"),
     Column("attacked"),
     Column("protection"),
     Column("heard by"),
@@ -95,9 +106,10 @@ def figure_plot(
 
 
 COLUMNS = [
-    Column("enhancer"),
+    Column("attacked"),
     Column("protection"),
-    Column("SNR in dB", 0),
+    Column("heard by"),
+    Column("SNR in dB"),
     Column("clips", 0),
     Column("RPR", 3),
     Column("gain in dB", 1),
@@ -111,28 +123,31 @@ COLUMNS = [
     Column("DE raw"),
     Column("DE peak"),
     Column("on enhanced"),
+    Column("targeted WER"),
     Column("empty in %", 0),
     Column("looping in %", 0),
 ]
 
 
 def protection_table(title: str, rows: Sequence[Row]) -> Table:
-    """A line for each enhancer that listens, way of protecting and SNR."""
+    """A line for each enhancer attacked, way of protecting, listener and SNR."""
     lines = [
-        _line(str(listener), protection, snr_db, own)
-        for (listener,), of_listener in group(rows, "heard_by").items()
-        for protection, of_way in by_protection(of_listener).items()
-        for (snr_db,), own in group(of_way, "snr_db").items()
+        _line(protection, own[0]["about"], own)
+        for of_attacked in group(rows, "against", "heard_by").values()
+        for protection, of_way in by_protection(of_attacked).items()
+        for own in group(of_way, "snr_db").values()
     ]
     return Table(title, COLUMNS, lines, TABLE_NOTE)
 
 
-def _line(listener: str, protection: str, snr_db: float | None, own: list[Row]) -> list[Value]:
+def _line(protection: str, about: Row, own: list[Row]) -> list[Value]:
+    snr_db = about["snr_db"]
     return [
-        listener,
+        about["against"],
         protection,
+        about["heard_by"],
         nan if snr_db is None else snr_db,
-        len({row["about"]["clip"] for row in own}),
+        clips(own),
         mean(own, "rpr").value,
         mean(own, "gain_db").value,
         mean(own, "level_change_db").value,
@@ -145,6 +160,7 @@ def _line(listener: str, protection: str, snr_db: float | None, own: list[Row]) 
         _both(lambda capped: de(own, RAW, capped=capped)),
         _both(lambda capped: de(own, NORMALISED, capped=capped)),
         _both(lambda capped: wer(own, RAW, against="enhanced", capped=capped)),
+        _both(lambda capped: wer(own, NORMALISED, against="to_be_said", capped=capped)),
         share(own, NORMALISED, "empty"),
         share(own, NORMALISED, "looping"),
     ]
@@ -206,7 +222,7 @@ def is_control(row: Row) -> bool:
 
 
 def clip_table(title: str, rows: Sequence[Row]) -> Table:
-    """A line for every row, all numbers, to sort by."""
+    """A line for every row, all numbers, to sort by; the first thousand."""
     lines: list[list[Value]] = [
         [
             row["about"]["clip"],
@@ -219,9 +235,11 @@ def clip_table(title: str, rows: Sequence[Row]) -> Table:
             wer([row], "enhanced_normalised").value,
             wer([row], NORMALISED).value,
         ]
-        for row in rows
+        for row in rows[:MOST_LINES]
     ]
-    return Table(title, CLIP_COLUMNS, lines)
+    left = max(0, len(rows) - MOST_LINES)
+    note = "After peak normalisation." + (f" {left} more are in rows.jsonl." if left else "")
+    return Table(title, CLIP_COLUMNS, lines, note)
 
 
 def _number(value: float | None) -> float:

@@ -6,9 +6,10 @@ often a run was interrupted. How long it took does not, and is kept apart.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,7 @@ from unhear import __version__, audio
 from unhear.dnsmos import dnsmos
 from unhear.enhance import downmixed
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.digest import weights_digest
-from unhear.errors import UnhearError
+from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
 from unhear.evaluation.judge import LISTENING_RATE, hear, measure, transcribe
 from unhear.evaluation.rows import Row, finite, identity
 from unhear.protect import Protector
@@ -47,7 +47,7 @@ OPINIONS = {  # figure → signal
 
 @dataclass(frozen=True)
 class Listening:
-    """What all tasks of a run have in common."""
+    """What all tasks of a plan have in common."""
 
     folder: Path  # of the run
     recogniser: str
@@ -71,13 +71,13 @@ class Task:
         mixture, spoken = self.mixture, self.spoken
         return {
             "clip": mixture.utterance.name,
+            "clip_digest": _digest(mixture.utterance),
             "speaker": mixture.utterance.speaker,
-            "scene": mixture.noise.scene if mixture.noise else None,
-            "noise": mixture.noise.path.stem if mixture.noise else None,
-            "snr_db": mixture.snr_db,
+            **_about_noise(mixture),
             **self.protection.described(),
             "weights": weights_digest(self.protection.against),
             "spoken": spoken.name if spoken else None,
+            "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             "unhear": __version__,
         }
@@ -87,12 +87,14 @@ class Task:
         return self.about_protection() | {
             "heard_by": listener,
             "heard_by_weights": weights_digest(listener),
-            "recogniser": self.recogniser.name,
+            "recogniser": self.recogniser.identity,
+            "language": self.listening.language,
+            "dnsmos": self.listening.dnsmos,
         }
 
     @property
     def recogniser(self) -> Recogniser:
-        """The one that reads everything in this run."""
+        """The one that reads everything of this plan."""
         return load_recogniser(self.listening.recogniser, self.listening.language)
 
     @property
@@ -102,29 +104,35 @@ class Task:
         return self.listening.folder / PROTECTED / f"{name}.flac"
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of a task: rows, or one sentence on why there are none."""
-
-    rows: list[Row]
-    seconds: Row | None = None  # that protecting took, where that was done now
-    failure: str | None = None
-
-
-def do(task: Task) -> Done:
-    """Protect, write, read back, and let every listener hear it."""
-    try:
-        noisy = task.mixture.load()[1]
-        seconds = None if task.output.exists() else _protect(task, noisy)
-        protected = audio.read(task.output)
-        rows = [_row(task, listener, noisy, protected) for listener in task.listeners]
-    except UnhearError as error:
-        return Done([], failure=f"{task.mixture.name}, {task.protection.title}: {error}")
-    return Done(rows, seconds)
+def _about_noise(mixture: Mixture) -> Row:
+    """What the speech is mixed with; nothing where it is taken as recorded."""
+    if mixture.noise is None:
+        own = mixture.utterance.noisy
+        names = ("scene", "noise", "start", "snr_db")
+        return dict.fromkeys(names) | {"noise_digest": digest_of(own) if own else None}
+    return {
+        "scene": mixture.noise.scene,
+        "noise": mixture.noise.path.stem,
+        "start": round(mixture.start, 6),
+        "snr_db": mixture.snr_db,
+        "noise_digest": digest_of(mixture.noise.path),
+    }
 
 
-def _protect(task: Task, noisy: Recording) -> Row:
-    protector = make_protector(task)
+def _digest(utterance: Utterance) -> str:
+    """Of the recording and of what is said in it."""
+    words = hashlib.sha256(utterance.transcript.encode()).hexdigest()
+    return digest_of(utterance.path) + words[:DIGITS]
+
+
+def protect(task: Task) -> Row | None:
+    """Write the protected recording, unless it is there; returns how long that took.
+
+    Raises InputError or FailureError when it cannot be done.
+    """
+    if task.output.exists():
+        return None
+    noisy, protector = _noisy(task.mixture), make_protector(task)
     began = time.perf_counter()
     protected = protector(noisy)
     took = time.perf_counter() - began
@@ -144,18 +152,23 @@ def make_protector(task: Task) -> Protector:
     return Protector(enhancer, target, way.attack, way.budget)
 
 
-def listen(task: Task, listener: str, noisy: Recording, protected: Recording) -> Signals:
-    """What one listener makes of both recordings: the same at every call, with draws that
-    the attack has not seen.
+def listen(task: Task, listener: str) -> Signals:
+    """What one listener makes of the recording and of the protected file: the same at every
+    call, with draws that the attack has not seen.
     """
     enhancer = _enhancer(listener)
     enhancer.reseed(int(identity(task.about(listener)), 16) % 2**31)
-    return hear(noisy, protected, enhancer)
+    return hear(_noisy(task.mixture), audio.read(task.output), enhancer)
 
 
-def _row(task: Task, listener: str, noisy: Recording, protected: Recording) -> Row:
-    signals = listen(task, listener, noisy, protected)
+def judge(task: Task, listener: str) -> Row:
+    """The row of one listener, of the protected file as it was written.
+
+    Raises InputError or FailureError when it cannot be done.
+    """
+    signals = listen(task, listener)
     remembering = Remembering(task.recogniser, task.listening.folder / TRANSCRIPTS)
+    found = transcribe(signals, remembering, task.listening.language)
     return {
         "about": task.about(listener),
         "protection": task.protection.title,
@@ -163,7 +176,7 @@ def _row(task: Task, listener: str, noisy: Recording, protected: Recording) -> R
         "said": task.mixture.utterance.transcript,
         "to_be_said": task.spoken.transcript if task.spoken else None,
         "figures": finite(vars(measure(signals)) | _opinions(task, signals)),
-        "heard": transcribe(signals, remembering).texts,
+        "heard": found.texts,
     }
 
 
@@ -175,6 +188,12 @@ def _opinions(task: Task, signals: Signals) -> dict[str, float]:
         name: dnsmos(downmixed(getattr(signals, signal), LISTENING_RATE)).overall
         for name, signal in OPINIONS.items()
     }
+
+
+@lru_cache(maxsize=2)
+def _noisy(mixture: Mixture) -> Recording:
+    """Kept for the listeners that come next."""
+    return mixture.load()[1]
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, RAW, mean, wer
+from unhear.evaluation.estimates import NORMALISED, RAW, defined, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.overview import LEVELS
 from unhear.evaluation.rows import group
@@ -34,7 +34,12 @@ def show(rows: list[Row], paper: dict[str, Any]) -> Findings:
         for name, own in of_enhancer.items()
         for level, normalised in LEVELS.items()
     ]
-    headlines = [_headline(name, own, paper) for name, own in of_enhancer.items()]
+    headlines = [
+        line
+        for name, own in of_enhancer.items()
+        for budget in dict.fromkeys(row["about"]["budget"] for row in own)
+        for line in _headlines(name, budget, own, paper)
+    ]
     tables = [
         protection_table("Figure 3 in numbers", rows),
         quality_table("Figure 3, what is heard of the perturbations", rows),
@@ -42,17 +47,25 @@ def show(rows: list[Row], paper: dict[str, Any]) -> Findings:
     return Findings("Figure 3", SUMMARY, headlines, plots, tables=tables)
 
 
-def _headline(name: str, rows: list[Row], paper: dict[str, Any]) -> Headline:
-    """The strongest of the attacks by the abstract's measure, over all SNRs."""
-    attacks = by_protection(row for row in rows if not is_control(row))
-    found = {way: wer(own, RAW, against="enhanced") for way, own in attacks.items()}
+def _headlines(
+    name: str, budget: str, rows: list[Row], paper: dict[str, Any]
+) -> list[Headline]:
+    """The strongest attack of one budget by the abstract's measure, over all SNRs."""
+    attacks = by_protection(
+        row for row in rows if row["about"]["budget"] == budget and not is_control(row)
+    )
+    found = defined({way: wer(own, RAW, against="enhanced") for way, own in attacks.items()})
+    if not found:
+        return []
     way = max(found, key=lambda each: found[each].value)
     peak = wer(attacks[way], NORMALISED, against="enhanced_normalised")
-    return Headline(
-        f"{found[way].value:.1f} %",
-        f"of the words recognised after {name} go when the recording is protected by {way} "
-        f"({found[way].low:.1f} to {found[way].high:.1f} %; {peak.value:.1f} % after peak "
-        f"normalisation; {found[way].clips} clips at all SNRs, perturbation "
-        f"{mean(attacks[way], 'snr_db').value:.1f} dB below). The paper: "
-        f"{paper['wer_against_enhanced']} %.",
-    )
+    below = mean(attacks[way], "snr_db").value
+    return [
+        Headline(
+            f"{found[way].value:.1f} %",
+            f"of the words recognised after {name} go when the recording is protected by {way} "
+            f"({found[way].evidence('.1f')}, at all SNRs; {peak.value:.1f} % after peak "
+            f"normalisation; perturbation {below:.1f} dB below). The paper: "
+            f"{paper['wer_against_enhanced']} %.",
+        )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, RAW, de, mean
+from unhear.evaluation.estimates import NORMALISED, RAW, clips, de, defined, mean
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.rows import group
 from unhear.evaluation.views import by_protection, figure_plot, is_control
@@ -21,7 +21,7 @@ output changes than its input; DE, by how many points the WER rises."""
 COLUMNS = [
     Column("enhancer"),
     Column("protection"),
-    Column("SNR in dB", 0),
+    Column("SNR in dB"),
     Column("clips", 0),
     Column("perturbation SNR"),
     Column("RPR"),
@@ -43,7 +43,9 @@ def show(rows: list[Row], paper: dict[str, Any]) -> Findings:
             figure_plot(f"Figure 4, {name}, DE", "DE in points, peak-normalised", own, de),
         )
     ]
-    headlines = [_headline(name, own, paper) for name, own in of_enhancer.items()]
+    headlines = [
+        line for name, own in of_enhancer.items() for line in _headlines(name, own, paper)
+    ]
     table = Table("Figure 4 in numbers", COLUMNS, _lines(of_enhancer), NOTE)
     return Findings("Figure 4", SUMMARY, headlines, plots, tables=[table])
 
@@ -57,7 +59,7 @@ def _lines(of_enhancer: dict[str, list[Row]]) -> list[list[Value]]:
             name,
             way,
             snr_db,
-            len({row["about"]["clip"] for row in own}),
+            clips(own),
             mean(own, "snr_db").value,
             mean(own, "rpr").shown(".3f"),
             mean(own, "rpr_unit").shown(".3f"),
@@ -71,16 +73,21 @@ def _lines(of_enhancer: dict[str, list[Row]]) -> list[list[Value]]:
     ]
 
 
-def _headline(name: str, rows: list[Row], paper: dict[str, Any]) -> Headline:
+def _headlines(name: str, rows: list[Row], paper: dict[str, Any]) -> list[Headline]:
     cells = {
         (way, snr_db): mean(own, "rpr")
         for way, of_way in by_protection(row for row in rows if not is_control(row)).items()
         for (snr_db,), own in group(of_way, "snr_db").items()
     }
-    way, snr_db = max(cells, key=lambda cell: cells[cell].value)
-    best = cells[way, snr_db]
-    return Headline(
-        f"{best.value:.3f}",
-        f"is the highest mean RPR on {name}: {way} at {snr_db:g} dB ({best.low:.3f} to "
-        f"{best.high:.3f}; {best.clips} clips). The paper's highest: {paper['rpr']:.4f}.",
-    )
+    found = defined(cells)
+    if not found:
+        return []
+    way, snr_db = max(found, key=lambda cell: found[cell].value)
+    best = found[way, snr_db]
+    return [
+        Headline(
+            f"{best.value:.3f}",
+            f"is the highest mean RPR on {name}: {way} at {snr_db:g} dB "
+            f"({best.evidence('.3f')}). The paper's highest: {paper['rpr']:.4f}.",
+        )
+    ]

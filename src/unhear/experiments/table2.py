@@ -49,8 +49,8 @@ def _headlines(rows: list[Row]) -> list[Headline]:
             found.append(
                 Headline(
                     f"{rise.value:+.1f}",
-                    f"points of WER in what {listener} makes of recordings protected against "
-                    f"{against} ({rise.low:+.1f} to {rise.high:+.1f}; {rise.clips} clips).",
+                    f"points of WER, peak-normalised, in what {listener} makes of recordings "
+                    f"protected against {against} ({rise.evidence('+.1f')}).",
                 )
             )
     return found
