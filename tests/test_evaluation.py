@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def test_killed_again_and_again_the_rows_are_the_same(finished, data, tmp_path):
                 time.sleep(0.02)
             time.sleep(chance.random())
             process.send_signal(signal.SIGKILL)
-    unhear(words, cache=tmp_path)
+    unhear([*words, "--jobs", "1"], cache=tmp_path)
     assert (run / "rows.jsonl").read_bytes() == (finished[0] / "rows.jsonl").read_bytes()
     # A second run finds everything done, and leaves every byte as it is.
     times = {path: path.stat().st_mtime_ns for path in (run / "protected").iterdir()}
@@ -156,6 +157,20 @@ def test_killed_again_and_again_the_rows_are_the_same(finished, data, tmp_path):
 def size(run):
     path = run / "rows.jsonl"
     return path.stat().st_size if path.exists() else 0
+
+
+@needs_sphinx
+def test_what_fails_by_itself_keeps_nobody_from_the_report(data, tmp_path):
+    speech = shutil.copytree(data / "speech", tmp_path / "speech")
+    soundfile.write(speech / "b" / "two.wav", np.zeros(RATE), RATE)
+    words = command(data, tmp_path / "run", "--attack", "fgsm")
+    words[words.index(str(data / "speech"))] = str(speech)
+    done = unhear(words, cache=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "b/two in hiss at 8 dB, fgsm silence" in done.stderr
+    assert "is silent: leave it out" in done.stderr
+    assert len((tmp_path / "run" / "rows.jsonl").read_text().splitlines()) == 1
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 @needs_sphinx

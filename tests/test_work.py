@@ -1,0 +1,108 @@
+"""What a row is about: everything that decides it, so that nothing old passes for new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from unhear.attacks import FGSM, PGD
+from unhear.budgets import SignalToNoise
+from unhear.datasets import Mixture, Noise, Utterance
+from unhear.errors import InputError
+from unhear.evaluation.plan import Plan, Protection
+from unhear.evaluation.prepare import prepare, united
+from unhear.evaluation.rows import identity
+from unhear.evaluation.work import Listening, Task
+
+WAY = Protection("metricgan+", FGSM(), "silence", SignalToNoise(25.0))
+
+
+@pytest.fixture
+def task(tmp_path):
+    for name in ("speech", "hiss", "other"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.ones(len(name) * 100), 16_000)
+    utterance = Utterance("a", tmp_path / "speech.wav", "ann", "hello")
+    mixture = Mixture(utterance, Noise("hiss", tmp_path / "hiss.wav"), 0.25, 8.0)
+    listening = Listening(tmp_path, "base", "en", 0, dnsmos=True)
+    return Task(mixture, WAY, None, ("metricgan+",), listening)
+
+
+def changed(task, what):
+    """The task with one thing that decides its rows otherwise."""
+    mixture, listening = task.mixture, task.listening
+    utterance = mixture.utterance
+    other = utterance.path.parent / "other.wav"
+    return {
+        "words": replace(
+            task, mixture=replace(mixture, utterance=replace(utterance, transcript="hallo"))
+        ),
+        "recording": replace(
+            task, mixture=replace(mixture, utterance=replace(utterance, path=other))
+        ),
+        "noise": replace(task, mixture=replace(mixture, noise=Noise("hiss", other))),
+        "place": replace(task, mixture=replace(mixture, start=0.5)),
+        "level": replace(task, mixture=replace(mixture, snr_db=4.0)),
+        "attack": replace(task, protection=replace(WAY, attack=PGD(momentum=0.1))),
+        "target": replace(task, protection=replace(WAY, target="erase")),
+        "budget": replace(task, protection=replace(WAY, budget=SignalToNoise(30.0))),
+        "spoken": replace(task, spoken=utterance),
+        "language": replace(task, listening=replace(listening, language="de")),
+        "seed": replace(task, listening=replace(listening, seed=1)),
+        "dnsmos": replace(task, listening=replace(listening, dnsmos=False)),
+    }[what]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("words", "recording", "noise", "place", "level", "attack", "target", "budget"),
+        *("spoken", "language", "seed", "dnsmos"),
+    ],
+)
+def test_whatever_decides_a_row_is_in_its_name(task, what):
+    before, after = (each.about("metricgan+") for each in (task, changed(task, what)))
+    assert identity(before) != identity(after)
+
+
+def test_the_recogniser_does_not_change_what_is_protected(task):
+    heard = replace(task, listening=replace(task.listening, recogniser="tiny"))
+    assert heard.output == task.output
+    assert identity(heard.about("metricgan+")) != identity(task.about("metricgan+"))
+
+
+def test_plans_share_protections_but_not_recognisers(task):
+    elsewhere = replace(task, listeners=("metricgan+", "log-mmse"))
+    german = replace(task, listening=replace(task.listening, language="de"))
+    found = united([[task], [elsewhere], [german]])
+    assert [each.listeners for each in found] == [("metricgan+", "log-mmse"), ("metricgan+",)]
+
+
+def test_a_target_of_speech_is_another_sentence_of_another_speaker(tmp_path, monkeypatch):
+    """Neither the nearest in length, who says the same, nor the own voice."""
+    lines = []
+    for name, words, seconds in (
+        ("ann/a", "hello", 1.0),
+        ("bob/same", "Hello", 1.0),
+        ("ann/own", "good bye", 1.0),
+        ("bob/far", "see you", 3.0),
+        ("bob/near", "so long", 1.5),
+    ):
+        path = tmp_path / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, 0.1 * np.ones(int(seconds * 16_000)), 16_000)
+        lines.append(f"{name}.wav\t{words}\n")
+    (tmp_path / "transcripts.txt").write_text("".join(lines))
+    monkeypatch.setattr("unhear.evaluation.prepare.dnsmos.load", lambda: None)
+    plan = Plan((replace(WAY, target="speech"),), snrs_db=(), recogniser="pocketsphinx")
+    pytest.importorskip("pocketsphinx")
+    tasks = prepare(plan, tmp_path, None, tmp_path, print)
+    spoken = {task.mixture.utterance.name: task.spoken.name for task in tasks}
+    assert spoken["ann/a"] == "bob/near"
+    for path in (tmp_path / "bob").iterdir():
+        path.unlink()
+    (tmp_path / "transcripts.txt").write_text("".join(lines[::2][:2]))
+    with pytest.raises(InputError, match="some of a second speaker"):
+        prepare(plan, tmp_path, None, tmp_path, print)
