@@ -80,7 +80,8 @@ class Whisper(Recogniser):
     @property
     def identity(self) -> str:
         engine = f"{version('faster-whisper')}, {version('ctranslate2')}, {COMPUTE_TYPE}"
-        return f"{self.name}, {self.language}, {engine}, {DECODING}"
+        decoding = ", ".join(f"{key} {value}" for key, value in DECODING.items())
+        return f"{self.name}, {self.language}, {engine}, {decoding}"
 
     def load(self) -> None:
         _engine(self.model)
