@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from unhear.attacks import ATTACKS, FGSM, OPT, PGD, make_attack
+from unhear.attacks import ATTACKS, FGSM, OPT, PGD, WhiteNoise, make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.enhancers.base import Card, Enhancer
 from unhear.errors import InputError
@@ -196,5 +196,19 @@ def test_bad_settings_are_named(name: str, settings: dict[str, float], message: 
 
 def test_the_registry_names_attacks_as_they_name_themselves() -> None:
     assert {name: attack.name for name, attack in ATTACKS.items()} == {
-        name: name for name in ("fgsm", "pgd", "opt")
+        name: name for name in ("fgsm", "pgd", "opt", "white-noise")
     }
+
+
+@pytest.mark.parametrize("budget", [SignalToNoise(20.0), MaxAmplitude(0.01)])
+def test_white_noise_fills_the_budget_and_asks_nobody(budget) -> None:
+    """As strong as an attack can be: the L2 ball's surface, and ±eps in every sample."""
+    audio = torch.sin(torch.arange(8_000) / 20.0).repeat(2, 1)
+    unasked = objective(torch.zeros(1, 1), audio)  # of other shapes: evaluating it fails
+    delta = WhiteNoise(seed=3)(audio, unasked, budget)
+    assert torch.allclose(budget.size(delta), budget.radius(audio), rtol=1e-4)
+    assert torch.equal(delta, WhiteNoise(seed=3)(audio, unasked, budget))
+    if isinstance(budget, MaxAmplitude):
+        assert torch.allclose(delta.abs(), torch.full_like(delta, 0.01))
+    correlation = (delta[0] * delta[1]).sum() / (delta[0].norm() * delta[1].norm())
+    assert abs(float(correlation)) < 0.05
