@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 
 from unhear import audio
+from unhear.audio import downmixed
 from unhear.datasets import Clip, fit_length, mix_at_snr, read_manifest, select
-from unhear.enhance import downmixed
 from unhear.errors import InputError
 
 if TYPE_CHECKING:

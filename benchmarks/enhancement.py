@@ -20,16 +20,18 @@ import numpy as np
 from clips import SAMPLE_RATE, Case, mixtures, voicebank_pairs
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, to_be_had
+from rows import Row, append, left_out
 
 from unhear import audio, metrics
+from unhear.audio import downmixed
 from unhear.dnsmos import dnsmos
-from unhear.enhance import downmixed, enhanced, peak_normalised
+from unhear.enhance import enhanced, peak_normalised
 from unhear.enhancers import load_enhancer, registry
 from unhear.enhancers.digest import weights_digest
 from unhear.enhancers.listing import MEASURED
 from unhear.errors import UnhearError
 from unhear.evaluation.findings import grid
+from unhear.evaluation.prepare import to_be_had
 from unhear.evaluation.rows import load
 from unhear.recognise import load_recogniser
 
@@ -73,7 +75,7 @@ NOTES = """\
 def systems(gtcrn: Path | None) -> list[str]:
     """Clean, noisy, GTCRN's other checkpoints when their folder is given, and the registry."""
     others = [f"gtcrn ({name})" for name in GTCRN] if gtcrn else []
-    return ["clean", "noisy", *to_be_had(registry()), *others]
+    return ["clean", "noisy", *to_be_had(registry(), left_out), *others]
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy as np
 from clips import Case, mixtures
 from cyclopts import App, Parameter
 from rich.console import Console
-from rows import Row, append, to_be_had
+from rows import Row, append, left_out
 
 from unhear import audio, metrics
 from unhear.attacks import FGSM, OPT, PGD, Attack, WhiteNoise
@@ -28,6 +28,7 @@ from unhear.enhancers.digest import weights_digest
 from unhear.errors import UnhearError
 from unhear.evaluation.findings import grid
 from unhear.evaluation.judge import hear, measure, transcribe
+from unhear.evaluation.prepare import to_be_had
 from unhear.evaluation.rows import load
 from unhear.metrics import WordErrors
 from unhear.protect import Protector
@@ -309,7 +310,8 @@ def _merged(tasks: list[Task]) -> list[Task]:
 
 def attackable() -> list[str]:
     """The enhancers with gradients that can be loaded here."""
-    return to_be_had(name for name, entry in registry().items() if entry.card.differentiable)
+    own = [name for name, entry in registry().items() if entry.card.differentiable]
+    return to_be_had(own, left_out)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import Progress
 
-from unhear.enhancers import load_enhancer
-from unhear.errors import UnhearError
 from unhear.evaluation.rows import drop_half_a_line
 from unhear.workers import worker_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -43,13 +41,6 @@ def append(
             pool.shutdown(cancel_futures=True)
 
 
-def to_be_had(names: Iterable[str]) -> list[str]:
-    """The enhancers that can be loaded here; the others are told of on stderr."""
-    loaded: list[str] = []
-    for name in names:
-        try:
-            load_enhancer(name)
-            loaded.append(name)
-        except UnhearError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    return loaded
+def left_out(reason: str) -> None:
+    """Say on stderr what an enhancer is missing."""
+    print(f"left out: {reason}", file=sys.stderr)

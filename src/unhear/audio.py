@@ -253,6 +253,12 @@ def resample(
     return fitted(output, wanted)
 
 
+def downmixed(recording: Recording, rate: int) -> Float[np.ndarray, " time"]:
+    """The mean of the channels at another rate, (time,), as recognisers take it."""
+    mono = recording.samples.mean(axis=0, keepdims=True)
+    return resample(mono, recording.sample_rate, rate)[0]
+
+
 def fitted(
     samples: Float[np.ndarray, "channels time"], length: int
 ) -> Float[np.ndarray, "channels length"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import make_attack, settings_of
+from unhear.attacks import make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.enhancers import (
     DEFAULT,
@@ -92,9 +92,7 @@ class Choice:
 
     def make_attack(self) -> Attack:
         """The attack with the settings that were given."""
-        attack = make_attack(self.attack, given(self.settings))
-        if "seed" in settings_of(self.attack):
-            attack = replace(attack, seed=self.seed)  # type: ignore[type-var]
+        attack = make_attack(self.attack, given(self.settings), self.seed)
         if self.unbounded and self.attack != "opt":
             raise InputError(f"{self.attack} needs a budget: give --snr or --eps, or use opt")
         return attack
@@ -141,7 +139,6 @@ class Choice:
 def _mono(path: Path, rate: int) -> Any:
     import torch
 
-    from unhear.audio import read
-    from unhear.enhance import downmixed
+    from unhear.audio import downmixed, read
 
     return torch.from_numpy(downmixed(read(path), rate)).float()

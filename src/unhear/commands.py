@@ -135,8 +135,7 @@ def transcribe_files(
     inputs: Sequence[Path], model: str, language: str | None, *, json: bool
 ) -> None:
     """Recognise one file after the other."""
-    from unhear.audio import read
-    from unhear.enhance import downmixed
+    from unhear.audio import downmixed, read
     from unhear.recognise import SAMPLE_RATE, load_recogniser
 
     recordings = [read(path) for path in inputs]

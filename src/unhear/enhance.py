@@ -46,9 +46,3 @@ def peak_normalised(recording: Recording) -> Recording:
     """
     peaks = np.max(np.abs(recording.samples), axis=1, keepdims=True)
     return raw(recording.with_samples(recording.samples / np.where(peaks > 0, peaks, 1)))
-
-
-def downmixed(recording: Recording, rate: int) -> np.ndarray:
-    """The mean of the channels at another rate, (time,), as recognisers take it."""
-    mono = recording.samples.mean(axis=0, keepdims=True)
-    return resample(mono, recording.sample_rate, rate)[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from unhear.enhance import downmixed
+from unhear.audio import downmixed
 from unhear.report.page import Page, Panel
 
 if TYPE_CHECKING:

@@ -23,8 +23,10 @@ def settings_of(name: str) -> list[str]:
     return [field.name for field in fields(_find(name))]  # type: ignore[arg-type]
 
 
-def make_attack(name: str, settings: dict[str, Any]) -> Attack:
+def make_attack(name: str, settings: dict[str, Any], seed: int | None = None) -> Attack:
     """The attack called ``name`` with the given fields; the others keep their defaults.
+
+    ``seed`` is for those that draw something; the others do without.
 
     Raises InputError for an unknown attack, a field that it does not have, or a bad value.
     """
@@ -35,7 +37,8 @@ def make_attack(name: str, settings: dict[str, Any]) -> Attack:
             raise InputError(
                 f"--{setting.replace('_', '-')} does not belong to {name}, which has {flags}"
             )
-    return ATTACKS[name](**settings)
+    seeded = {"seed": seed} if seed is not None and "seed" in known else {}
+    return ATTACKS[name](**settings | seeded)
 
 
 def _find(name: str) -> type[Attack]:

@@ -183,10 +183,7 @@ def seconds_of(path: Path) -> float:
 
 
 def _read(path: Path) -> Float[np.ndarray, " time"]:
-    """The mean of the channels at 16 kHz."""
-    recording = audio.read(path)
-    mono = recording.samples.mean(axis=0, keepdims=True)
-    return audio.resample(mono, recording.sample_rate, SAMPLE_RATE)[0]
+    return audio.downmixed(audio.read(path), SAMPLE_RATE)
 
 
 def _stored(samples: Float[np.ndarray, " time"]) -> audio.Recording:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear.enhance import downmixed
+from unhear.audio import downmixed
 from unhear.evaluation.estimates import NORMALISED, wer
 from unhear.evaluation.rows import identity
 from unhear.evaluation.views import heard_as_attacked, is_control

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from unhear.report.heat_maps import HeatMap
     from unhear.report.plots import Plot
     from unhear.report.run_page import Headline
-    from unhear.report.tables import Table, Value
+    from unhear.report.tables import Table
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,14 @@ def _matrix(matrix: HeatMap) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [texts(table, row) for row in table.rows]
-    return grid([column.title for column in table.columns], lines)
-
-
-def texts(table: Table, row: list[Value]) -> list[str]:
-    """One row of a table as it is read."""
-    return [
-        value if isinstance(value, str) else shown(value, column.decimals)
-        for value, column in zip(row, table.columns, strict=True)
+    lines = [
+        [
+            value if isinstance(value, str) else shown(value, column.decimals)
+            for value, column in zip(row, table.columns, strict=True)
+        ]
+        for row in table.rows
     ]
+    return grid([column.title for column in table.columns], lines)
 
 
 def grid(head: list[str], lines: list[list[str]]) -> str:

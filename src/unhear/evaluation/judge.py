@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unhear import metrics
-from unhear.audio import resample
-from unhear.enhance import downmixed, enhanced, peak_normalised, raw
+from unhear.audio import downmixed, resample
+from unhear.enhance import enhanced, peak_normalised, raw
 
 if TYPE_CHECKING:
     import numpy as np

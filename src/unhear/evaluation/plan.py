@@ -104,7 +104,7 @@ def protections(
     attacks = list(attacks)
     found: list[Protection] = []
     for name, attack, target, budget in product(against, attacks, targets, budgets):
-        made = make_attack(attack, _own(settings, attack, attacks) | _seeded(attack, seed))
+        made = make_attack(attack, _own(settings, attack, attacks), seed)
         if isinstance(budget, Unbounded) and attack != "opt":
             raise InputError(f"{attack} needs a budget: give snr or eps, or use opt")
         # Noise has no target: whatever it is, the protection is the same one.
@@ -118,10 +118,6 @@ def _own(settings: dict[str, Any], attack: str, attacks: list[str]) -> dict[str,
     own = settings_of(attack)
     known = {name for each in attacks for name in settings_of(each)}
     return {name: value for name, value in settings.items() if name in own or name not in known}
-
-
-def _seeded(attack: str, seed: int) -> dict[str, int]:
-    return {"seed": seed} if "seed" in settings_of(attack) else {}
 
 
 def _target(name: str) -> Kind:

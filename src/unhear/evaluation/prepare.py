@@ -43,8 +43,8 @@ def prepare(
     """
     speech = read_speech(data)
     found = _mixtures(plan, speech, data, noise)
-    for mixture in found:
-        seconds_of(mixture.utterance.path)  # better known now than in hours
+    for path in dict.fromkeys(mixture.utterance.path for mixture in found):
+        seconds_of(path)  # what cannot be read is better known now than in hours
     ready = _with_listeners(plan, left_out)
     load_recogniser(plan.recogniser, plan.language).load()
     listening = Listening(
@@ -141,16 +141,17 @@ def _others(own: Utterance, speech: list[Utterance]) -> list[Utterance]:
 
 def _with_listeners(plan: Plan, left_out: Callable[[str], None]) -> Plan:
     """The plan with `all` replaced by those that can be had."""
-    for name in dict.fromkeys(way.against for way in plan.protections):
-        if not is_external(name):
-            _require_gradients(plan, name, find(name).card)
-        _require_gradients(plan, name, _card(name))
+    attacked = dict.fromkeys(way.against for way in plan.protections)
+    for name in attacked:
+        # A card of the registry is there before any weights are fetched.
+        card = _card(name) if is_external(name) else find(name).card
+        _require_gradients(plan, name, card)
     named = [name for name in plan.heard_by if name != ALL]
-    for name in named:
+    for name in (*attacked, *named):
         _card(name)
     if ALL not in plan.heard_by:
         return plan
-    return replace(plan, heard_by=(*named, *_to_be_had(registry(), left_out)))
+    return replace(plan, heard_by=(*named, *to_be_had(registry(), left_out)))
 
 
 def _require_gradients(plan: Plan, name: str, card: Card) -> None:
@@ -160,7 +161,8 @@ def _require_gradients(plan: Plan, name: str, card: Card) -> None:
         require_gradients(card)
 
 
-def _to_be_had(names: Iterable[str], left_out: Callable[[str], None]) -> list[str]:
+def to_be_had(names: Iterable[str], left_out: Callable[[str], None]) -> list[str]:
+    """The enhancers that can be loaded here; ``left_out`` is told why the others cannot."""
     found: list[str] = []
     for name in names:
         try:

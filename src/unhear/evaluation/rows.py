@@ -51,11 +51,15 @@ def line(row: Row) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def put_in_order(path: Path) -> None:
-    """Sort the rows by what they are about: their order tells nothing of who came first."""
+def put_in_order(path: Path) -> list[Row]:
+    """Sort the rows by what they are about: their order tells nothing of who came first.
+
+    Returns them.
+    """
     rows = sorted(load(path), key=lambda row: json.dumps(row["about"], sort_keys=True))
     with replacing(path) as partial:
         partial.write_text("".join(map(line, rows)), "utf-8")
+    return rows
 
 
 def identity(about: Row) -> str:

@@ -51,7 +51,7 @@ def alone_in(folder: Path) -> Generator[None]:
 class Outcome:
     """What came of a run."""
 
-    rows: list[Row]  # of the tasks, in their order
+    rows: list[Row]  # all that the folder has, also those of other tasks
     failures: list[str] = field(default_factory=list[str])  # a sentence each
 
 
@@ -84,13 +84,12 @@ def run(
                 failures.append(result.failure)
             done += result.settled
             progress(done, total)
-        rowsfile.put_in_order(path)
+        return Outcome(rowsfile.put_in_order(path), failures)
     except OSError as error:
         raise FailureError(
             f"rows cannot be written into {folder} ({error.strerror}): make room, and run the "
             "same command to go on"
         ) from error
-    return Outcome(rows_of(tasks, rowsfile.load(path)), failures)
 
 
 def so_far(folder: Path) -> list[Row]:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from unhear import __version__, audio
+from unhear.audio import downmixed
 from unhear.dnsmos import dnsmos
-from unhear.enhance import downmixed
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
 from unhear.evaluation.judge import LISTENING_RATE, hear, measure, transcribe
