@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from unhear.enhancers.base import Enhancer
+from unhear.networks.gru import run_frozen
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -33,6 +34,8 @@ def run(
     layers: nn.GRU | nn.LSTM, x: Float[Tensor, "batch steps ins"]
 ) -> Float[Tensor, "batch steps outs"]:
     """Every output of recurrent layers that start from zero."""
+    if isinstance(layers, nn.GRU) and x.requires_grad and x.device.type == "cpu":
+        return run_frozen(layers, x)
     # cuDNN cannot back-propagate through layers in eval mode. There is no dropout here, so
     # switching it off changes nothing but that.
     with torch.backends.cudnn.flags(enabled=False):
