@@ -1,14 +1,11 @@
-"""What happens to a recording between the protector and the enhancer; differentiable."""
+"""The least that happens to any recording before an enhancer hears it; differentiable."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import torch
-from julius.resample import resample_frac
-
-from unhear.audio import PCM16_STEP
+from unhear.channels.base import straight_through
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -29,8 +26,9 @@ class Pcm16:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """The nearest multiples of 2⁻¹⁵."""
-        rounding = torch.round(audio.detach() / PCM16_STEP) * PCM16_STEP - audio.detach()
-        return audio + rounding
+        from unhear.audio import PCM16_STEP
+
+        return straight_through((audio / PCM16_STEP).round() * PCM16_STEP, audio)
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,8 @@ class WithDownmix:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips time"]:
         """(recordings · channels, time) → the same, then one row for each recording."""
+        import torch
+
         grouped = audio.unflatten(0, (-1, self.channels))
         return torch.cat([audio, grouped.mean(1)])
 
@@ -54,6 +54,8 @@ class Resample:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch samples"]:
         """``round(time · to / from)`` samples."""
+        from julius.resample import resample_frac
+
         length = round(audio.shape[-1] * self.to_rate / self.from_rate)
         return resample_frac(audio, self.from_rate, self.to_rate, output_length=length)
 
