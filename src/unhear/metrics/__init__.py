@@ -1,9 +1,11 @@
 """Figures of merit: plain functions of arrays and texts, computed in float64.
 
 A figure that is undefined is NaN, never a guess: an average must leave it out knowingly.
-Knows nothing of files, models or sample rates, but for PESQ and STOI, which take 16 kHz.
+Knows nothing of files, models or sample rates, but for PESQ and STOI, which take 16 kHz, and
+for audibility, which is told the rate.
 """
 
+from unhear.metrics.audibility import a_weighted_snr_db, share_above_threshold
 from unhear.metrics.intervals import (
     Interval,
     capped_wer_interval,
@@ -38,6 +40,7 @@ from unhear.metrics.words import (
 __all__ = [
     "Interval",
     "WordErrors",
+    "a_weighted_snr_db",
     "capped_wer",
     "capped_wer_interval",
     "de",
@@ -59,6 +62,7 @@ __all__ = [
     "rpr",
     "rpr_unit",
     "segmental_snr_db",
+    "share_above_threshold",
     "si_sdr_db",
     "snr_db",
     "stoi",
