@@ -125,7 +125,7 @@ def protect(task: Task) -> list[Row]:
 def row(case: Case, against: str, setting: Setting) -> Row:
     """Protect one clip and measure the written file."""
     enhancer, recogniser = _enhancer(against), load_recogniser(language="en")
-    protector = Protector(enhancer, Target(setting.target), setting.attack, setting.budget)
+    protector = Protector((enhancer,), Target(setting.target), setting.attack, setting.budget)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "protected.wav"
         begun = time.perf_counter()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from unhear.attacks import ATTACKS, FGSM, OPT, PGD, WhiteNoise, make_attack
+from unhear.attacks import APGD, ATTACKS, FGSM, OPT, PGD, Attack, WhiteNoise, make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
 from unhear.enhancers.base import Card, Enhancer
 from unhear.errors import InputError
-from unhear.objective import Heard, Objective
+from unhear.objective import Defeat, Heard, Objective
 from unhear.targets import Distance
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def objective(matrix: Tensor, target: Tensor, form: str = "mse") -> Objective:
-    return Objective(Heard(Linear(matrix), []), Distance(target, form))
+    heard = Heard(Linear(matrix), [])
+    return Objective([Defeat(heard, Distance(target, form), target)])
 
 
 @pytest.fixture
@@ -69,12 +71,15 @@ def best_in_ball(matrix: Tensor, residual: Tensor, radius: float) -> Tensor:
     return delta
 
 
-def test_pgd_reaches_the_optimum_in_the_energy_ball(
-    audio: Tensor, matrix: Tensor, target: Tensor
+@pytest.mark.parametrize(
+    "attack", [PGD(steps=400), PGD(steps=400, nesterov=True), APGD(steps=400)]
+)
+def test_the_optimum_in_the_energy_ball_is_reached(
+    attack: Attack, audio: Tensor, matrix: Tensor, target: Tensor
 ) -> None:
     budget = SignalToNoise(20.0)
     goal = objective(matrix, target)
-    delta = PGD(steps=400)(audio, goal, budget)
+    delta = attack(audio, goal, budget)
     residual, radius = audio @ matrix.T - target, budget.radius(audio)
     for row in range(3):
         best = best_in_ball(matrix, residual[row], float(radius[row]))
@@ -85,11 +90,14 @@ def test_pgd_reaches_the_optimum_in_the_energy_ball(
         assert before - reached >= 0.99 * (before - optimal)
 
 
-def test_pgd_reaches_the_corner_of_the_amplitude_box(audio: Tensor) -> None:
+@pytest.mark.parametrize(
+    "attack", [PGD(steps=200), PGD(steps=200, nesterov=True), APGD(steps=200)]
+)
+def test_the_corner_of_the_amplitude_box_is_reached(attack: Attack, audio: Tensor) -> None:
     """With y = 2x and silence wanted, every sample moves towards zero by eps or to zero."""
     eps = 0.01
     goal = objective(2 * torch.eye(SAMPLES, dtype=torch.float64), torch.zeros_like(audio))
-    delta = PGD(steps=200)(audio, goal, MaxAmplitude(eps))
+    delta = attack(audio, goal, MaxAmplitude(eps))
     best = -audio.clamp(-eps, eps)
     assert goal.losses(audio + delta).sum() <= 1.001 * goal.losses(audio + best).sum()
     assert torch.equal(delta[audio.abs() > 2 * eps], best[audio.abs() > 2 * eps])
@@ -144,10 +152,13 @@ def test_opt_keeps_a_budget(audio: Tensor, matrix: Tensor, target: Tensor) -> No
     assert (budget.size(delta) <= budget.radius(audio) * (1 + 1e-9)).all()
 
 
-@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=20), OPT(steps=20)])
+@pytest.mark.parametrize(
+    "attack",
+    [FGSM(), PGD(steps=20), PGD(steps=20, nesterov=True), APGD(steps=20), OPT(steps=20)],
+)
 @pytest.mark.parametrize("budget", [SignalToNoise(25.0), MaxAmplitude(0.002)])
 def test_every_attack_descends_within_its_budget(
-    attack: FGSM | PGD | OPT, budget: Budget, audio: Tensor, matrix: Tensor, target: Tensor
+    attack: Attack, budget: Budget, audio: Tensor, matrix: Tensor, target: Tensor
 ) -> None:
     goal = objective(matrix, target, attack.form)
     delta = attack(audio, goal, budget)
@@ -155,23 +166,31 @@ def test_every_attack_descends_within_its_budget(
     torch.testing.assert_close(budget.project(delta, audio), delta)
 
 
-@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=5), OPT(steps=5)])
+@pytest.mark.parametrize(
+    "attack",
+    [  # without random starts, which are drawn for the whole batch
+        FGSM(),
+        PGD(steps=5, start=0.0),
+        PGD(steps=5, start=0.0, nesterov=True),
+        APGD(steps=30, start=0.0),
+        OPT(steps=5),
+    ],
+)
 def test_a_clip_does_not_feel_its_neighbours(
-    attack: FGSM | PGD | OPT, audio: Tensor, matrix: Tensor, target: Tensor
+    attack: Attack, audio: Tensor, matrix: Tensor, target: Tensor
 ) -> None:
     together = attack(audio, objective(matrix, target), SignalToNoise(25.0))
-    if isinstance(attack, PGD):  # its random start is drawn for the whole batch
-        attack = PGD(steps=5, start=0.0)
-        together = attack(audio, objective(matrix, target), SignalToNoise(25.0))
     alone = attack(audio[1:2], objective(matrix, target[1:2]), SignalToNoise(25.0))
     torch.testing.assert_close(together[1:2], alone)
 
 
-@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=7), OPT(steps=4)])
-def test_evaluations_are_counted_truly(attack: FGSM | PGD | OPT, audio: Tensor) -> None:
+@pytest.mark.parametrize("attack", [FGSM(), PGD(steps=7), APGD(steps=7), OPT(steps=4)])
+def test_evaluations_are_counted_truly(attack: Attack, audio: Tensor) -> None:
     calls: list[int] = []
-    heard = Heard(Linear(torch.eye(SAMPLES, dtype=torch.float64)), [])
-    goal = Objective(heard, Distance(torch.zeros_like(audio), "mse"), lambda: calls.append(1))
+    eye = torch.eye(SAMPLES, dtype=torch.float64)
+    goal = replace(
+        objective(eye, torch.zeros_like(audio)), after_gradient=lambda: calls.append(1)
+    )
     attack(audio, goal, SignalToNoise(25.0))
     assert len(calls) == attack.evaluations
 
@@ -180,11 +199,17 @@ def test_evaluations_are_counted_truly(attack: FGSM | PGD | OPT, audio: Tensor) 
     ("name", "settings", "message"),
     [
         ("pdg", {}, "did you mean pgd?"),
-        ("zzzzzz", {}, "there is fgsm, pgd, opt, white-noise"),
+        ("zzzzzz", {}, "there is fgsm, pgd, apgd, least, opt, white-noise"),
         ("pgd", {"alpha": 1.0}, "--alpha does not belong to pgd, which has --steps"),
         ("fgsm", {"steps": 3}, "which has no setting"),
         ("pgd", {"steps": 0}, "--steps 0 is out of range for pgd"),
         ("pgd", {"momentum": 1.0}, "--momentum 1.0 is out of range"),
+        ("pgd", {"restarts": 0}, "--restarts 0 is out of range"),
+        ("pgd", {"restarts": 2, "start": 0.0}, "begin at one place: give a --start"),
+        ("pgd", {"until": 1.0}, "--until 1.0 is out of range"),
+        ("apgd", {"steps": 1}, "--steps 1 is out of range for apgd"),
+        ("least", {"until": 0.0}, "--until 0.0 is out of range for least"),
+        ("least", {"halvings": 0}, "--halvings 0 is out of range"),
         ("opt", {"alpha": -1.0}, "--alpha -1.0 is out of range"),
         ("opt", {"learning_rate": 0.0}, "--learning-rate 0.0 is out of range"),
     ],
@@ -196,7 +221,7 @@ def test_bad_settings_are_named(name: str, settings: dict[str, float], message: 
 
 def test_the_registry_names_attacks_as_they_name_themselves() -> None:
     assert {name: attack.name for name, attack in ATTACKS.items()} == {
-        name: name for name in ("fgsm", "pgd", "opt", "white-noise")
+        name: name for name in ("fgsm", "pgd", "apgd", "least", "opt", "white-noise")
     }
 
 

@@ -23,7 +23,8 @@ from unhear.enhancers import load_enhancer
 from unhear.enhancers.base import Enhancer
 from unhear.errors import FailureError
 from unhear.objective import Heard
-from unhear.protect import Protector, grid_at
+from unhear.protect import Protector
+from unhear.rates import grid_at
 from unhear.targets import Target
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def protector(
 ) -> Protector:
     target = Target(kind)  # type: ignore[arg-type]
     return Protector(
-        enhancer(), target, attack or PGD(steps=2), budget or SignalToNoise(SNR_DB)
+        (enhancer(),), target, attack or PGD(steps=2), budget or SignalToNoise(SNR_DB)
     )
 
 
@@ -246,7 +247,7 @@ def losses(
             heard(torch.from_numpy(each.samples).float()) for each in (recording, protected)
         )
     target = Target(kind)  # type: ignore[arg-type]
-    loss = target.loss(target.waveform(before), "mse", RATE)
+    loss = target.loss(target.waveform(before, RATE), "mse", RATE)
     return loss(before).numpy(), loss(after).numpy()
 
 

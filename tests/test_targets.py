@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unhear.audio import Recording
 from unhear.channels import Pcm16, Resample, WithDownmix, path_to_enhancer
 from unhear.targets import Distance, Erasure, Loss, Target, mel_filters, mel_power, onset, rms
 
@@ -28,15 +29,19 @@ def test_distances_by_hand() -> None:
     torch.testing.assert_close(Distance(zeros, "l2")(enhanced), torch.tensor([5.0, 1e-6]))
 
 
+def said(samples: torch.Tensor) -> Recording:
+    return Recording(samples[None].double().numpy(), RATE)
+
+
 def test_silence_noise_and_speech_targets() -> None:
     reference = noise(2, 8000)
-    assert not Target("silence").waveform(reference).any()
-    white = Target("noise", seed=1).waveform(reference)
+    assert not Target("silence").waveform(reference, RATE).any()
+    white = Target("noise", seed=1).waveform(reference, RATE)
     torch.testing.assert_close(rms(white), rms(reference))
-    assert torch.equal(white, Target("noise", seed=1).waveform(reference))
-    assert not torch.equal(white, Target("noise", seed=2).waveform(reference))
+    assert torch.equal(white, Target("noise", seed=1).waveform(reference, RATE))
+    assert not torch.equal(white, Target("noise", seed=2).waveform(reference, RATE))
     torch.testing.assert_close(
-        rms(Target("speech", noise(3000)).waveform(reference)), rms(reference)
+        rms(Target("speech", said(noise(3000))).waveform(reference, RATE)), rms(reference)
     )
 
 
@@ -46,7 +51,7 @@ def test_another_utterance_is_aligned_trimmed_or_padded(samples: int) -> None:
     reference[0, 1000:] = noise(5000)
     spoken = torch.zeros(samples)
     spoken[300:] = noise(samples - 300, seed=1)
-    target = Target("speech", spoken).waveform(reference)
+    target = Target("speech", said(spoken)).waveform(reference, RATE)
     assert target.shape == reference.shape
     assert onset(target[0]) == onset(reference[0])
     inside = min(6000, 700 + samples)  # it is shifted by 1000 - 300

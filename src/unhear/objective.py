@@ -1,6 +1,11 @@
-"""Enhancer × channels × target → one loss for each clip, and its gradient.
+"""Enhancers to defeat and to spare × what happens on the way × target → losses and a gradient.
 
-The only thing that an attack sees of all three.
+The only thing that an attack sees of all of them.
+
+Several enhancers are balanced by their gradients, not by their losses: a sum of losses is
+captured by whichever gives way most easily. For each recording, every enhancer to defeat pulls
+with a gradient of the same length, that of their mean; one that is to be spared pulls back the
+harder the nearer its output comes to what it is allowed to change.
 """
 
 from __future__ import annotations
@@ -10,15 +15,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unhear.channels import Pcm16
+from unhear.passages import CLEAN
+from unhear.targets import resemblance
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jaxtyping import Float
     from torch import Tensor
 
-    from unhear.channels import Channel
+    from unhear.channels import Channel, Passage
     from unhear.enhancers.base import Enhancer
+    from unhear.passages import Passages
     from unhear.targets import Loss
+
+TINY = 1e-20  # keeps 0 / 0 out of the gradients of what cannot change
+ALLOWED_DB = 18.0  # SI-SDR that a spared enhancer's output keeps to its output on the original
+STRONGEST = 4.0  # pull of a spared enhancer, in pulls of one to defeat
 
 
 def _nothing() -> None:
@@ -32,9 +46,15 @@ class Heard:
     enhancer: Enhancer
     channels: Sequence[Channel]
 
-    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
-        """The raw output, not normalised in level, one row for each clip that arrives."""
-        return self.enhancer(self.arriving(audio))
+    def __call__(
+        self, audio: Float[Tensor, "batch time"], passage: Passage | None = None
+    ) -> Float[Tensor, "clips samples"]:
+        """The raw output, not normalised in level, one row for each clip that arrives.
+
+        What the passage did to level and time is undone in it.
+        """
+        output = self.enhancer(self.arriving(audio))
+        return passage.back(output, self.enhancer.card.sample_rate) if passage else output
 
     def arriving(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
         """What comes out of the channels."""
@@ -44,20 +64,147 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """Minimised by attacks: the loss of what is heard."""
+class Defeat:
+    """One enhancer, and how far its output is from what it should be."""
 
     heard: Heard
     loss: Loss
+    reference: Float[Tensor, "clips samples"]  # what it makes of the recording itself
+
+
+@dataclass(frozen=True)
+class Spare:
+    """One enhancer whose output should stay what it was."""
+
+    heard: Heard
+    reference: Float[Tensor, "clips samples"]
+
+    def change(self, output: Float[Tensor, "clips samples"]) -> Float[Tensor, " clips"]:
+        """Energy of the change as a share of what is allowed: at 1 the allowance is used up."""
+        energy = self.reference.square().sum(-1)
+        allowed = energy * 10 ** (-ALLOWED_DB / 10)
+        return (output - self.reference).square().sum(-1) / (allowed + TINY)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Minimised by attacks."""
+
+    defeated: Sequence[Defeat]
+    spared: Sequence[Spare] = ()
+    passages: Passages = CLEAN
     after_gradient: Callable[[], None] = _nothing  # for progress bars
 
-    def losses(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, " clips"]:
-        """One loss for each clip that the enhancer hears."""
-        return self.loss(self.heard(audio))
+    def losses(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+        """One loss for each row, summed over the enhancers to defeat that hear it."""
+        found = [_per_row(each.loss(each.heard(audio)), len(audio)) for each in self.defeated]
+        return torch.stack(found).sum(0)
+
+    @torch.no_grad()
+    def resemblance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+        """How much of its words an enhancer's output may still carry, the worst of them all.
+
+        See :func:`unhear.targets.resemblance`: about 1 where nothing was done, 0 where nothing
+        is left.
+        """
+        found = [
+            _worst(
+                resemblance(
+                    each.heard(audio), each.reference, each.heard.enhancer.card.sample_rate
+                ),
+                len(audio),
+            )
+            for each in self.defeated
+        ]
+        return torch.stack(found).amax(0)
 
     def gradient(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        """Gradient of the summed losses; recordings do not mix, so each row is its own's."""
+        """Where each row's losses rise, after one draw of what may happen on the way.
+
+        Recordings do not mix, so each row is its own's.
+        """
+        return self._drawn(audio, self.passages.draw())[1]
+
+    def measured(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
+        """:meth:`losses`, without gradient, and :meth:`gradient`, from the same pass.
+
+        Losses of different draws cannot be compared. Where something happens on the way, they
+        are of the recording as it is, which takes one more pass, forward only.
+        """
+        passage = self.passages.draw()
+        losses, gradient = self._drawn(audio, passage)
+        if passage:
+            with torch.no_grad():
+                losses = self.losses(audio)
+        return losses, gradient
+
+    def _drawn(
+        self, audio: Float[Tensor, "batch time"], passage: Passage | None
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
+        """Losses after a passage, without gradient, and where they rise."""
         audio = audio.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(self.losses(audio).sum(), audio)
+        arriving = passage.there(Pcm16()(audio)) if passage else audio
+        losses, found = self._balanced(arriving.detach(), passage)
+        (gradient,) = torch.autograd.grad(arriving, audio, found) if passage else (found,)
         self.after_gradient()
-        return gradient
+        return losses, gradient
+
+    def _balanced(
+        self, arriving: Float[Tensor, "batch time"], passage: Passage | None
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
+        """One enhancer after the other, so that one graph is in memory at a time."""
+        found = [_pull(arriving, each, passage) for each in self.defeated]
+        losses = torch.stack([each for each, _ in found]).sum(0)
+        pulls = [pull for _, pull in found]
+        if len(pulls) == 1 and not self.spared:
+            return losses, pulls[0]
+        lengths = torch.stack([_length(pull) for pull in pulls])
+        directions = [pull / length for pull, length in zip(pulls, lengths, strict=True)]
+        total = torch.stack(directions).mean(0)
+        for each in self.spared:
+            total = total + _push(arriving, each, passage)
+        return losses, total * lengths.mean(0)
+
+
+def _pull(
+    arriving: Float[Tensor, "batch time"], defeat: Defeat, passage: Passage | None
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
+    """One enhancer's losses, row by row, and their gradient."""
+    audio = arriving.requires_grad_()
+    losses = defeat.loss(defeat.heard(audio, passage))
+    (gradient,) = torch.autograd.grad(losses.sum(), audio)
+    return _per_row(losses.detach(), len(audio)), gradient
+
+
+def _push(
+    arriving: Float[Tensor, "batch time"], spare: Spare, passage: Passage | None
+) -> Float[Tensor, "batch time"]:
+    """The gradient of a spared enhancer's change, as long as the share of what it may change
+    that is used up.
+    """
+    audio = arriving.requires_grad_()
+    change = spare.change(spare.heard(audio, passage))
+    (gradient,) = torch.autograd.grad(change.sum(), audio)
+    used = _worst(change.detach(), len(audio)).clamp(max=STRONGEST)
+    return gradient / _length(gradient) * used[:, None]
+
+
+def _length(gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
+    return gradient.norm(dim=-1, keepdim=True) + TINY
+
+
+def _per_row(clips: Float[Tensor, " clips"], rows: int) -> Float[Tensor, " rows"]:
+    """Of each row and, where its recording is also heard as a downmix, of that."""
+    if len(clips) == rows:
+        return clips
+    return clips[:rows] + clips[rows:].repeat_interleave(rows // (len(clips) - rows))
+
+
+def _worst(clips: Float[Tensor, " clips"], rows: int) -> Float[Tensor, " rows"]:
+    """Of each row, or of the downmix of its recording."""
+    if len(clips) == rows:
+        return clips
+    downmixed = clips[rows:].repeat_interleave(rows // (len(clips) - rows))
+    return torch.maximum(clips[:rows], downmixed)

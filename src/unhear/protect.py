@@ -1,41 +1,40 @@
-"""The composition: a recording, an enhancer, a target, an attack and a budget → protected.
+"""The composition: a recording, enhancers, a target, an attack and a budget → protected.
 
-Knows no files. The perturbation is computed at the enhancer's rate (or the recording's own,
-when that is lower), in overlapping chunks, and added at the recording's own rate, so that
-whatever lies above the enhancer's band is returned untouched.
+Knows no files. The perturbation is computed at the highest of the enhancers' rates (or the
+recording's own, when that is lower), in overlapping chunks, and added at the recording's own
+rate, so that whatever lies above the enhancers' band is returned untouched.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import gcd
+from math import lcm
 from typing import TYPE_CHECKING
 
 import torch
 
 from unhear.audio import Recording, as_stored, fitted, resample
 from unhear.budgets import Budget, stored_within
-from unhear.channels import path_to_enhancer
 from unhear.chunks import plan
-from unhear.enhance import enhanced_one_by_one
 from unhear.errors import FailureError
-from unhear.objective import Heard, Objective
+from unhear.objective import Objective
+from unhear.passages import Passages
+from unhear.rates import grid_at, working_rate
+from unhear.sides import Side, side_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from jaxtyping import Float
     from torch import Tensor
 
     from unhear.attacks import Attack
+    from unhear.channels import Survivable
     from unhear.enhancers.base import Enhancer
     from unhear.targets import Target
 
 BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
-MOST_PHASES = 1000  # 11,025 Hz has 640 towards 16 kHz
-MOST_GRID_SECONDS = 6  # between places where a chunk may begin; SEGAN's at 11,025 Hz: 5.12
 
 
 def _ignore(done: int, total: int) -> None:
@@ -46,10 +45,12 @@ def _ignore(done: int, total: int) -> None:
 class Protector:
     """Protects recordings of any rate, length and number of channels."""
 
-    enhancer: Enhancer
+    against: tuple[Enhancer, ...]
     target: Target
     attack: Attack
     budget: Budget
+    spare: tuple[Enhancer, ...] = ()
+    survive: tuple[Survivable, ...] = ()
 
     def __call__(
         self, recording: Recording, progress: Callable[[int, int], None] = _ignore
@@ -59,11 +60,10 @@ class Protector:
         ``progress`` is called with the gradients taken so far and in all. A channel that is
         all zeros comes back unchanged. Raises FailureError when the attack diverges.
         """
-        self.enhancer.reseed(self.target.seed)
+        for enhancer in self._enhancers:
+            enhancer.reseed(self.target.seed)
         original = as_stored(recording.samples, recording.subtype)
-        rate = working_rate(
-            recording.sample_rate, self.enhancer.card.sample_rate, self.enhancer.grid
-        )
+        rate = self._working_rate(recording.sample_rate)
         audio = torch.from_numpy(resample(original, recording.sample_rate, rate)).float()
         delta = self._perturbation(audio, rate, progress)
         if not bool(torch.isfinite(delta).all()):
@@ -72,19 +72,36 @@ class Protector:
             )
         added = _at_own_rate(delta.double().numpy(), rate, recording)
         added *= original.any(axis=1, keepdims=True)  # whatever the budget, silence stays
-        return recording.with_samples(self._stored(original, added, recording.subtype))
+        return recording.with_samples(self._stored(original, added, recording))
+
+    @property
+    def _enhancers(self) -> tuple[Enhancer, ...]:
+        return (*self.against, *self.spare)
+
+    def _working_rate(self, own: int) -> int:
+        """The highest that any of the enhancers needs."""
+        return max(
+            working_rate(own, each.card.sample_rate, each.grid) for each in self._enhancers
+        )
+
+    def _grid(self, rate: int) -> int:
+        """Where the windows of all enhancers begin on whole samples."""
+        return lcm(
+            *(grid_at(rate, each.grid, each.card.sample_rate) for each in self._enhancers)
+        )
 
     def _stored(
         self,
         original: Float[np.ndarray, "channels time"],
         added: Float[np.ndarray, "channels time"],
-        subtype: str,
+        recording: Recording,
     ) -> Float[np.ndarray, "channels time"]:
         def store(samples: Tensor) -> Tensor:
-            return torch.from_numpy(as_stored(samples.numpy(), subtype))
+            return torch.from_numpy(as_stored(samples.numpy(), recording.subtype))
 
+        budget = self.budget.at_rate(recording.sample_rate)
         rows = [  # one by one: at the file's own rate a channel can be large
-            stored_within(audio[None], delta[None], self.budget, store)
+            stored_within(audio[None], delta[None], budget, store)
             for audio, delta in zip(*map(torch.from_numpy, (original, added)), strict=True)
         ]
         return torch.cat(rows).numpy()
@@ -96,58 +113,33 @@ class Protector:
         progress: Callable[[int, int], None],
     ) -> Float[Tensor, "channels time"]:
         channels, samples = audio.shape
-        heard = Heard(
-            self.enhancer, path_to_enhancer(channels, rate, self.enhancer.card.sample_rate)
-        )
-        reference = enhanced_one_by_one(heard.arriving(audio), self.enhancer)
-        waveform = self.target.waveform(reference)
-        chunks = plan(
-            samples, rate, grid_at(rate, self.enhancer.grid, self.enhancer.card.sample_rate)
-        )
+        chunks = plan(samples, rate, self._grid(rate))
+        sides = [side_of(each, audio, rate, self.target, chunks) for each in self._enhancers]
         parts = chunks.cut(audio)
-        # As a fraction, so that halves of a sample are rounded as the resampler rounds them.
-        ratio = Fraction(self.enhancer.card.sample_rate, rate)
-        goals = chunks.at_rate(ratio).cut(waveform)
         size = max(1, int(BATCH_SECONDS * rate / (chunks.length * channels)))
         counter = _Counter(progress, self.attack.evaluations * -(-len(parts) // size))
         deltas = [
-            self._chunk_batch(part, goal, heard, counter)
-            for part, goal in zip(parts.split(size), goals.split(size), strict=True)
+            self._batch(parts[batch], [side.batch(batch) for side in sides], rate, counter)
+            for batch in (slice(i, i + size) for i in range(0, len(parts), size))
         ]
         return chunks.join(torch.cat(deltas), samples)
 
-    def _chunk_batch(
+    def _batch(
         self,
         parts: Float[Tensor, "chunks channels length"],
-        goals: Float[Tensor, "chunks clips samples"],
-        heard: Heard,
+        sides: Sequence[Side],
+        rate: int,
         counter: _Counter,
     ) -> Float[Tensor, "chunks channels length"]:
-        # Clips come out of the channels as all the rows that went in, then the downmixes.
-        channels = parts.shape[1]
-        own, downmixed = goals[:, :channels].flatten(0, 1), goals[:, channels:].flatten(0, 1)
-        loss = self.target.loss(
-            torch.cat([own, downmixed]), self.attack.form, self.enhancer.card.sample_rate
+        audio, count = parts.flatten(0, 1), len(self.against)
+        objective = Objective(
+            [side.to_defeat(self.target, self.attack.form) for side in sides[:count]],
+            [side.to_spare() for side in sides[count:]],
+            Passages(self.survive, rate, self.target.seed),
+            counter,
         )
-        delta = self.attack(parts.flatten(0, 1), Objective(heard, loss, counter), self.budget)
-        return delta.unflatten(0, (-1, channels))
-
-
-def working_rate(own: int, enhancers: int, grid: int = 1) -> int:
-    """The rate at which a perturbation is computed, in Hz: the lower one, if that is practical.
-
-    The differentiable resampler keeps a filter for every phase between the two rates; rates
-    that share no factor, such as 11,127 and 16,000 Hz, have too many phases. The enhancer's
-    ``grid``, in samples at its rate, must also meet whole samples often enough for chunks.
-    """
-    phases = enhancers // gcd(own, enhancers)
-    often = grid_at(own, grid, enhancers) <= MOST_GRID_SECONDS * own
-    return own if own < enhancers and phases <= MOST_PHASES and often else enhancers
-
-
-def grid_at(rate: int, grid: int, enhancers: int) -> int:
-    """Fewest samples at ``rate`` that are a whole number of ``grid`` at the enhancer's rate."""
-    return 1 if grid == 1 else Fraction(grid * rate, enhancers).numerator
+        budget = self.budget.at_rate(rate).around(audio)
+        return self.attack(audio, objective, budget).unflatten(0, (-1, parts.shape[1]))
 
 
 class _Counter:

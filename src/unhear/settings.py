@@ -46,8 +46,13 @@ def given(settings: Any | None) -> dict[str, Any]:
 
 
 def described(attack: Attack) -> dict[str, Any]:
-    """An attack and all its settings, for reports."""
-    return {"name": attack.name} | asdict(attack)  # type: ignore[call-overload]
+    """An attack and its settings, for reports."""
+    told = {
+        own.name: getattr(attack, own.name)
+        for own in fields(attack)  # type: ignore[arg-type]
+        if not own.metadata["quiet"] or getattr(attack, own.name) != own.default
+    }
+    return {"name": attack.name} | told
 
 
 def card(attack: type[Attack]) -> dict[str, Any]:

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import torch
 
+from unhear.audio import downmixed
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from unhear.audio import Recording
 
 Kind = Literal["erase", "silence", "noise", "speech"]
 Form = Literal["mse", "l2"]
@@ -76,6 +80,17 @@ class Erasure:
         return loudness + self.weight * _correlation(_log(left), _log(before))
 
 
+def resemblance(
+    enhanced: Float[Tensor, "batch time"],
+    reference: Float[Tensor, "batch time"],
+    sample_rate: int,
+) -> Float[Tensor, " batch"]:
+    """Correlation over time of each mel band's log power with that of the reference, from -1
+    to 1: blind to level, so that it says what is left of the words, not how loud they are.
+    """
+    return _correlation(*(_log(mel_power(clip, sample_rate)) for clip in (enhanced, reference)))
+
+
 def _loudness(mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, " batch"]:
     return (mel + TINY).pow(0.3).mean((1, 2))
 
@@ -120,21 +135,24 @@ class Target:
     """One of the four targets, before it meets a recording."""
 
     kind: Kind
-    spoken: Float[Tensor, " samples"] | None = None  # for speech, at the enhancer's rate
+    spoken: Recording | None = None  # for speech
     seed: int = 0  # of the noise, and of what an enhancer itself draws
 
-    def waveform(self, reference: Float[Tensor, "clips time"]) -> Float[Tensor, "clips time"]:
+    def waveform(
+        self, reference: Float[Tensor, "clips time"], sample_rate: int
+    ) -> Float[Tensor, "clips time"]:
         """What a loss compares with, for a whole recording.
 
-        ``reference`` is what the enhancer makes of the recording itself. Erasure moves away
-        from it; noise and speech are as loud as it is.
+        ``reference`` is what an enhancer of that rate makes of the recording itself. Erasure
+        moves away from it; noise and speech are as loud as it is.
         """
         if self.kind == "erase":
             return reference
         if self.kind == "silence":
             return torch.zeros_like(reference)
         if self.spoken is not None:
-            return speech(reference, self.spoken)
+            words = downmixed(self.spoken, sample_rate)
+            return speech(reference, torch.from_numpy(words).float())
         return noise(reference, self.seed)
 
     def loss(self, waveform: Float[Tensor, "clips time"], form: Form, sample_rate: int) -> Loss:

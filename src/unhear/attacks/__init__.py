@@ -6,15 +6,17 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
+from unhear.attacks.apgd import APGD
 from unhear.attacks.base import Attack
 from unhear.attacks.fgsm import FGSM
+from unhear.attacks.least import Least
 from unhear.attacks.opt import OPT
 from unhear.attacks.pgd import PGD
 from unhear.attacks.white_noise import WhiteNoise
 from unhear.errors import InputError
 
 ATTACKS: dict[str, type[Attack]] = {
-    attack.name: attack for attack in (FGSM, PGD, OPT, WhiteNoise)
+    attack.name: attack for attack in (FGSM, PGD, APGD, Least, OPT, WhiteNoise)
 }
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float
     from torch import Tensor
 
@@ -32,7 +34,7 @@ class Attack(ABC):
     @property
     @abstractmethod
     def evaluations(self) -> int:
-        """Gradients that one call takes."""
+        """Gradients that one call takes at most."""
 
     @abstractmethod
     def __call__(
@@ -41,9 +43,13 @@ class Attack(ABC):
         """A perturbation within the budget that makes the objective small."""
 
 
-def parameter(default: Any, text: str) -> Any:
-    """A dataclass field with its help."""
-    return field(default=default, metadata={"help": text})
+def parameter(default: Any, text: str, *, quiet: bool = False) -> Any:
+    """A dataclass field with its help.
+
+    A ``quiet`` one is left out of what is said of an attack where it is as it was before there
+    was such a setting: rows of older evaluations still count.
+    """
+    return field(default=default, metadata={"help": text, "quiet": quiet})
 
 
 def require(attack: Attack, **good: bool) -> None:
@@ -65,3 +71,27 @@ def random_like(audio: Float[Tensor, "batch time"], seed: int) -> Float[Tensor, 
 
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(audio.shape, generator=generator).to(audio)
+
+
+def random_start(
+    audio: Float[Tensor, "batch time"], budget: Budget, share: float, seed: int
+) -> Float[Tensor, "batch time"]:
+    """A random perturbation of that share of the budget's radius."""
+    return share * budget.radius(audio) * budget.direction(random_like(audio, seed))
+
+
+def best_of(
+    deltas: Sequence[Float[Tensor, "batch time"]],
+    audio: Float[Tensor, "batch time"],
+    objective: Objective,
+) -> Float[Tensor, "batch time"]:
+    """Of each row the perturbation with the least resemblance, of equals the least loss."""
+    import torch
+
+    if len(deltas) == 1:
+        return deltas[0]
+    with torch.no_grad():
+        left = torch.stack([objective.resemblance(audio + delta) for delta in deltas])
+        losses = torch.stack([objective.losses(audio + delta) for delta in deltas])
+    chosen = losses.masked_fill(left > left.amin(0), math.inf).argmin(0)
+    return torch.stack(tuple(deltas))[chosen, torch.arange(len(audio))]

@@ -2,6 +2,9 @@
 
 Equation 5 of arXiv 2206.08170, descending. With ``--momentum 0 --final-rate 1 --start 0``, an
 L∞ budget and any target but erasure it is the paper's attack to the letter.
+
+Momentum is MI-FGSM's, arXiv 1710.06081, with steps as long as the budget wants them; Nesterov's
+is NI-FGSM's, arXiv 1908.06281: the gradient is taken where the momentum alone would lead.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unhear.attacks.base import Attack, parameter, random_like, require
+from unhear.attacks.base import Attack, best_of, parameter, random_start, require
+from unhear.errors import InputError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
     from unhear.budgets import Budget
     from unhear.objective import Objective
+
+LOOK_EVERY = 10  # steps between two looks at what is left of the words
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,13 @@ class PGD(Attack):
     final_rate: float = parameter(0.1, "length of the last step, as a share of the first")
     momentum: float = parameter(0.8, "share of the earlier steps that is kept")
     start: float = parameter(0.05, "size of the random start, as a share of the budget")
+    nesterov: bool = parameter(
+        default=False, text="take each gradient where the momentum leads", quiet=True
+    )
+    restarts: int = parameter(1, "random starts, of which the best end is kept", quiet=True)
+    until: float = parameter(
+        0.0, "stop where no more than this is left of the words, 0 to 1 [0: never]", quiet=True
+    )
     seed: int = parameter(0, "of the random start")
 
     def __post_init__(self) -> None:
@@ -43,25 +56,50 @@ class PGD(Attack):
             final_rate=0 < self.final_rate <= 1,
             momentum=0 <= self.momentum < 1,
             start=0 <= self.start <= 1,
+            restarts=self.restarts >= 1,
+            until=0 <= self.until < 1,
         )
+        if self.restarts > 1 and self.start == 0:
+            raise InputError("--restarts with --start 0 begin at one place: give a --start")
 
     @property
     def evaluations(self) -> int:
-        """One gradient for each step."""
-        return self.steps
+        """One gradient for each step, from each start; fewer with ``until``."""
+        return self.steps * self.restarts
 
     def __call__(
         self, audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
+        starts = [
+            random_start(audio, budget, self.start, self.seed + index)
+            for index in range(self.restarts)
+        ]
+        ends = [self.descend(audio, objective, budget, start) for start in starts]
+        return best_of(ends, audio, objective)
+
+    def descend(
+        self,
+        audio: Float[Tensor, "batch time"],
+        objective: Objective,
+        budget: Budget,
+        delta: Float[Tensor, "batch time"],
+    ) -> Float[Tensor, "batch time"]:
+        """From a perturbation to a better one; a row that is good enough stays."""
         radius = budget.radius(audio)
-        delta = self.start * radius * budget.direction(random_like(audio, self.seed))
         velocity = delta.new_zeros(delta.shape)
+        moving = radius >= 0
         for step in range(self.steps):
-            gradient = objective.gradient(audio + delta)
+            if self.until and step % LOOK_EVERY == 0:
+                moving = objective.resemblance(audio + delta)[:, None] > self.until
+                if not moving.any():
+                    break
+            pace = self._rate(step) * radius
+            lead = self.momentum * pace * velocity if self.nesterov else 0
+            gradient = objective.gradient(audio + (delta - lead))
             velocity = self.momentum * velocity + budget.direction(gradient)
-            descent = -self._rate(step) * radius * budget.direction(velocity)
-            delta = budget.project(delta + descent, audio)
+            descent = -pace * budget.direction(velocity)
+            delta = budget.project(delta + descent, audio).where(moving, delta)
         return delta
 
     def _rate(self, step: int) -> float:

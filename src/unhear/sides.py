@@ -1,0 +1,66 @@
+"""What one enhancer makes of a recording, and should make of it, in the chunks of an attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import torch
+
+from unhear.channels import path_to_enhancer
+from unhear.enhance import enhanced_one_by_one
+from unhear.objective import Defeat, Heard, Spare
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from unhear.chunks import Chunks
+    from unhear.enhancers.base import Enhancer
+    from unhear.targets import Form, Target
+
+
+@dataclass(frozen=True)
+class Side:
+    """One enhancer, what it makes of the recording, and what it should make of it."""
+
+    heard: Heard
+    reference: Float[Tensor, "chunks clips samples"]
+    target: Float[Tensor, "chunks clips samples"]
+
+    def batch(self, chunks: slice) -> Side:
+        """Some of the chunks."""
+        return Side(self.heard, self.reference[chunks], self.target[chunks])
+
+    def to_defeat(self, target: Target, form: Form) -> Defeat:
+        """As one of those whose output should be the target."""
+        rate = self.heard.enhancer.card.sample_rate
+        loss = target.loss(_as_heard(self.target), form, rate)
+        return Defeat(self.heard, loss, _as_heard(self.reference))
+
+    def to_spare(self) -> Spare:
+        """As one of those whose output should stay."""
+        return Spare(self.heard, _as_heard(self.reference))
+
+
+def _as_heard(chunks: Float[Tensor, "chunks clips samples"]) -> Float[Tensor, "rows samples"]:
+    """In the order in which clips come out of the path: all channels, then the downmixes."""
+    channels = max(1, chunks.shape[1] - 1)
+    return torch.cat([chunks[:, :channels].flatten(0, 1), chunks[:, channels:].flatten(0, 1)])
+
+
+def side_of(
+    enhancer: Enhancer,
+    audio: Float[Tensor, "channels time"],
+    rate: int,
+    target: Target,
+    chunks: Chunks,
+) -> Side:
+    """Of a whole recording at ``rate``, which is enhanced once and then cut."""
+    own = enhancer.card.sample_rate
+    heard = Heard(enhancer, path_to_enhancer(len(audio), rate, own))
+    reference = enhanced_one_by_one(heard.arriving(audio), enhancer)
+    # As a fraction, so that halves of a sample are rounded as the resampler rounds them.
+    at_own = chunks.at_rate(Fraction(own, rate))
+    return Side(heard, at_own.cut(reference), at_own.cut(target.waveform(reference, own)))

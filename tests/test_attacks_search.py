@@ -1,0 +1,206 @@
+"""When attacks stop, begin again, halve their steps and shrink their budget.
+
+The enhancer hands on what it gets, and the target is the recording scaled by 1 + d: what is
+left, ‖x + δ - t‖ / ‖x - t‖, and the smallest δ that leaves u of it, (1 - u)·d·‖x‖, are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from unhear.attacks import APGD, PGD, Least
+from unhear.attacks.apgd import checkpoints
+from unhear.attacks.base import best_of
+from unhear.budgets import SignalToNoise
+from unhear.channels import Passage
+from unhear.enhancers.base import Card, Enhancer
+from unhear.objective import Defeat, Heard, Objective
+from unhear.passages import Passages
+from unhear.targets import Distance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAMPLES = 64
+BUDGET = SignalToNoise(20.0)  # a tenth of the recording's norm
+UNTIL = 0.1
+
+
+class Through(Enhancer):
+    """y = x."""
+
+    def __init__(self) -> None:
+        self.card = Card("through", "y = x", 16_000, 0, True, True, "", "", "")
+
+    def enhance(self, audio: Tensor) -> Tensor:
+        return audio
+
+
+@dataclass(frozen=True)
+class Cubic:
+    """A loss with many minima: Σ cos(40 y) + y²."""
+
+    def __call__(self, enhanced: Tensor) -> Tensor:
+        return (torch.cos(40 * enhanced) + enhanced.square()).sum(-1)
+
+
+class Watched(Objective):
+    """Remembers where gradients were taken, and knows what is left in closed form."""
+
+    def __init__(self, target: Tensor, loss: object = None) -> None:
+        heard = Heard(Through(), [])
+        super().__init__([Defeat(heard, loss or Distance(target, "mse"), target)])
+        object.__setattr__(self, "seen", [])
+
+    def resemblance(self, audio: Tensor) -> Tensor:
+        target = self.defeated[0].reference
+        return (audio - target).norm(dim=-1) / (AUDIO[: len(audio)] - target).norm(dim=-1)
+
+    def measured(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        self.seen.append(audio)
+        return super().measured(audio)
+
+    def gradient(self, audio: Tensor) -> Tensor:
+        self.seen.append(audio)
+        return super().gradient(audio)
+
+
+def random(rows: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 * torch.randn(rows, SAMPLES, generator=generator, dtype=torch.float64)
+
+
+AUDIO = random(4)
+
+
+def wanting(*shares: float) -> Watched:
+    """A goal that row by row takes these shares of the budget to reach."""
+    d = 0.1 * torch.tensor(shares, dtype=torch.float64) / (1 - UNTIL)
+    return Watched(AUDIO[: len(shares)] * (1 + d[:, None]))
+
+
+# until
+
+
+def test_a_row_stops_where_it_is_good_enough_and_the_others_go_on() -> None:
+    """The first row ends as it does alone, the second as if nobody had looked at it."""
+    attack = PGD(steps=50, start=0.0, until=UNTIL)
+    delta = attack(AUDIO[:2], goal := wanting(0.6, 3.0), BUDGET)
+    left = goal.resemblance(AUDIO[:2] + delta)
+    assert left[0] <= UNTIL < left[1]
+    assert torch.equal(delta[:1], attack(AUDIO[:1], wanting(0.6), BUDGET))
+    unhindered = PGD(steps=50, start=0.0)(AUDIO[:2], wanting(0.6, 3.0), BUDGET)
+    assert torch.equal(delta[1], unhindered[1])
+    assert not torch.equal(delta[0], unhindered[0])
+
+
+def test_pgd_ends_when_every_row_is_good_enough() -> None:
+    attack = PGD(steps=200, until=UNTIL)
+    delta = attack(AUDIO[:2], goal := wanting(0.3, 0.5), BUDGET)
+    assert (goal.resemblance(AUDIO[:2] + delta) <= UNTIL).all()
+    assert len(goal.seen) < attack.evaluations
+    assert len(goal.seen) % 10 == 0
+
+
+# restarts
+
+
+def test_restarts_keep_the_best_end_of_each_row() -> None:
+    target = random(4, seed=1)
+    starts = [PGD(steps=8, seed=seed) for seed in (5, 6, 7)]
+    goal = Watched(target, Cubic())
+    left = torch.stack(
+        [goal.resemblance(AUDIO + start(AUDIO, goal, BUDGET)) for start in starts]
+    )
+    together = PGD(steps=8, seed=5, restarts=3)
+    delta = together(AUDIO, goal := Watched(target, Cubic()), BUDGET)
+    assert torch.equal(goal.resemblance(AUDIO + delta), left.amin(0))
+    assert len(set(left.argmin(0).tolist())) > 1  # or it would not matter that rows are apart
+    assert len(goal.seen) == together.evaluations == 24
+
+
+def test_of_equals_the_least_loss_is_kept() -> None:
+    """As far from the target on either side of it, where the loss is not the same."""
+    target = torch.zeros_like(AUDIO)
+    goal = Watched(target, lambda enhanced: enhanced.sum(-1))
+    up, down = -AUDIO + 0.1, -AUDIO - 0.1
+    assert torch.equal(best_of([up, down], AUDIO, goal), down)
+    assert torch.equal(best_of([down, up], AUDIO, goal), down)
+
+
+# Auto-PGD
+
+
+def test_checkpoints_are_those_of_the_paper() -> None:
+    assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+def test_apgd_returns_the_best_point_that_it_saw() -> None:
+    goal = Watched(random(4, seed=1), Cubic())
+    delta = APGD(steps=40)(AUDIO, goal, BUDGET)
+    seen = torch.stack([goal.losses(audio) for audio in goal.seen])
+    assert torch.equal(goal.losses(AUDIO + delta), seen.amin(0))
+    assert len(goal.seen) == 40
+
+
+def test_apgd_halves_its_step_until_it_fits() -> None:
+    """The goal is 0.3 of the budget away: steps of twice the budget pass it by far."""
+    goal = wanting(0.3 * (1 - UNTIL))
+    delta = APGD(steps=200, start=0.0)(AUDIO[:1], goal, BUDGET)
+    assert goal.resemblance(AUDIO[:1] + delta) < 0.02
+
+
+def test_losses_come_with_the_gradient() -> None:
+    heard = Heard(Through(), [])
+    losses = [Distance(random(4, seed=seed), "mse") for seed in (1, 2)]
+    goal = Objective([Defeat(heard, loss, AUDIO) for loss in losses])
+    measured, gradient = goal.measured(AUDIO)
+    assert torch.equal(measured, goal.losses(AUDIO))
+    assert not measured.requires_grad
+    assert torch.equal(gradient, goal.gradient(AUDIO))
+
+
+def test_losses_are_of_the_recording_itself_whatever_the_draw() -> None:
+    class Louder(Passages):
+        def draw(self) -> Passage:
+            return Passage(lambda audio: 2 * audio)
+
+    heard, loss = Heard(Through(), []), Distance(random(4, seed=1), "mse")
+    goal = Objective([Defeat(heard, loss, AUDIO)], passages=Louder((), 16_000, 0))
+    measured, gradient = goal.measured(AUDIO)
+    assert torch.equal(measured, loss(AUDIO))
+    # d/dx mean((2x - t)²) = 4 (2x - t) / n, but for 16 bits on the way
+    expected = 4 * (2 * AUDIO - loss.target) / SAMPLES
+    torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-3)
+
+
+# least
+
+
+def test_least_finds_the_smallest_ball() -> None:
+    """Within two steps of the search, of 20 dB / 2⁵ each: a ball that hardly suffices is not
+    reached in few steps. Nothing smaller could have been enough.
+    """
+    shares = torch.tensor([0.15, 0.4, 0.9], dtype=torch.float64)
+    audio, goal = AUDIO[:3], wanting(*shares.tolist())
+    attack = Least(until=UNTIL)
+    delta = attack(audio, goal, BUDGET)
+    assert (goal.resemblance(audio + delta) <= UNTIL).all()
+    found = (BUDGET.size(delta) / BUDGET.radius(audio))[:, 0]
+    assert (found >= shares * (1 - 1e-9)).all()
+    assert (found <= shares * 10 ** (2 * 20 / 2**5 / 20)).all()
+    assert len(goal.seen) <= attack.evaluations == 300
+
+
+def test_what_cannot_be_reached_keeps_the_whole_budget() -> None:
+    """And does not keep the other row from its search."""
+    audio, goal = AUDIO[:2], wanting(3.0, 0.4)
+    attack = Least(steps=30)
+    delta = attack(audio, goal, BUDGET)
+    whole = PGD(steps=30, until=0.1)(audio, wanting(3.0, 0.4), BUDGET)
+    assert torch.equal(delta[0], whole[0])
+    assert BUDGET.size(delta)[1] < 0.5 * BUDGET.radius(audio)[1]
+    assert len(goal.seen) == attack.evaluations  # the first row took them all

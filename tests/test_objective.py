@@ -1,0 +1,177 @@
+"""Several enhancers, friends and passages in one objective, on linear enhancers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unhear.attacks import PGD
+from unhear.budgets import SignalToNoise
+from unhear.channels import Passage, Survivable, WithDownmix, find_channel
+from unhear.enhancers.base import Card, Enhancer
+from unhear.objective import ALLOWED_DB, Defeat, Heard, Objective, Spare
+from unhear.passages import Passages, drawn
+from unhear.targets import Distance, resemblance
+
+SAMPLES = 64
+RATE = 16_000
+
+
+class Linear(Enhancer):
+    """y = A x."""
+
+    def __init__(self, matrix: torch.Tensor) -> None:
+        self.card, self.matrix = Card("linear", "", RATE, 0, True, True, "", "", ""), matrix
+
+    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
+        return audio @ self.matrix.T
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def half(part: int, gain: float) -> torch.Tensor:
+    """What lets one half of the samples through, so that two of them do not meet."""
+    keep = torch.zeros(SAMPLES, dtype=torch.float64)
+    keep[part * SAMPLES // 2 : (part + 1) * SAMPLES // 2] = gain
+    return torch.diag(keep)
+
+
+def defeat(matrix: torch.Tensor, audio: torch.Tensor, channels: list = []) -> Defeat:  # noqa: B006
+    heard = Heard(Linear(matrix), channels)
+    reference = heard(audio)
+    return Defeat(heard, Distance(torch.zeros_like(reference), "mse"), reference)
+
+
+def spare(matrix: torch.Tensor, audio: torch.Tensor) -> Spare:
+    heard = Heard(Linear(matrix), [])
+    return Spare(heard, heard(audio))
+
+
+@pytest.fixture
+def audio() -> torch.Tensor:
+    return 0.1 * random(3, SAMPLES)
+
+
+def test_one_enhancer_pulls_with_its_own_gradient(audio: torch.Tensor) -> None:
+    matrix = random(SAMPLES, SAMPLES, seed=1)
+    found = Objective([defeat(matrix, audio)]).gradient(audio)
+    torch.testing.assert_close(found, 2 / SAMPLES * audio @ matrix.T @ matrix)
+
+
+def test_a_loud_enhancer_does_not_drown_a_quiet_one(audio: torch.Tensor) -> None:
+    goals = [defeat(half(0, 100.0), audio), defeat(half(1, 0.01), audio)]
+    found = Objective(goals).gradient(audio)
+    loud, quiet = found[:, : SAMPLES // 2], found[:, SAMPLES // 2 :]
+    torch.testing.assert_close(loud.norm(dim=1), quiet.norm(dim=1))
+    own = [Objective([goal]).gradient(audio).norm(dim=1) for goal in goals]
+    torch.testing.assert_close(2 * loud.norm(dim=1), (own[0] + own[1]) / 2)
+
+
+def test_losses_are_summed_over_the_enhancers(audio: torch.Tensor) -> None:
+    goals = [defeat(half(0, 2.0), audio), defeat(half(1, 1.0), audio)]
+    expected = sum(Objective([goal]).losses(audio) for goal in goals)
+    torch.testing.assert_close(Objective(goals).losses(audio), expected)
+
+
+def test_a_friend_pulls_only_once_it_is_changed(audio: torch.Tensor) -> None:
+    goal, friend = defeat(half(0, 1.0), audio), spare(half(1, 1.0), audio)
+    alone, together = Objective([goal]), Objective([goal], [friend])
+    torch.testing.assert_close(together.gradient(audio), alone.gradient(audio))
+    moved = audio.clone()
+    moved[:, SAMPLES // 2 :] *= 1 + 10 ** (-ALLOWED_DB / 20)  # all that is allowed
+    back = together.gradient(moved)[:, SAMPLES // 2 :]
+    torch.testing.assert_close(  # as hard as the enhancer to defeat, away from the change
+        back.norm(dim=1), alone.gradient(moved).norm(dim=1)
+    )
+    assert (back * audio[:, SAMPLES // 2 :] >= 0).all()
+
+
+def test_a_friend_that_hears_the_same_is_kept_within_its_allowance(audio: torch.Tensor) -> None:
+    """Both hear everything; the friend, one direction much louder than the other does."""
+    mixed, friends = random(SAMPLES, SAMPLES, seed=1), random(SAMPLES, SAMPLES, seed=2)
+    goal, friend = defeat(mixed, audio), spare(friends, audio)
+    budget = SignalToNoise(5.0)
+    for spared, within in (([], False), ([friend], True)):
+        objective = Objective([goal], spared)
+        delta = PGD(steps=200)(audio, objective, budget)
+        used = friend.change(friend.heard(audio + delta))
+        assert bool((used < 2).all()) is within
+        assert (objective.losses(audio + delta) < objective.losses(audio)).all()
+
+
+def test_the_worst_enhancer_decides_how_much_is_left() -> None:
+    audio = 0.1 * random(2, 8000).float()
+    silent, whole = torch.zeros(1), torch.ones(1)
+
+    class Gain(Enhancer):
+        def __init__(self, gain: torch.Tensor) -> None:
+            self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
+
+        def enhance(self, audio: torch.Tensor) -> torch.Tensor:
+            return self.gain * audio
+
+    def goal(gain: torch.Tensor) -> Defeat:
+        heard = Heard(Gain(gain), [])
+        return Defeat(heard, Distance(torch.zeros_like(audio), "mse"), audio)
+
+    assert Objective([goal(silent)]).resemblance(audio).abs().max() < 1e-6
+    both = Objective([goal(silent), goal(whole)]).resemblance(audio)
+    torch.testing.assert_close(both, torch.ones(2))
+    louder = resemblance(3 * audio, audio, RATE)
+    torch.testing.assert_close(louder, torch.ones(2), rtol=0, atol=1e-3)
+
+
+def test_a_downmix_counts_for_all_its_channels(audio: torch.Tensor) -> None:
+    stereo = torch.cat([audio, audio[:1]])  # two recordings of two channels
+    objective = Objective([defeat(torch.eye(SAMPLES).double(), stereo, [WithDownmix(2)])])
+    own = stereo.square().mean(1)
+    downmixes = stereo.unflatten(0, (2, 2)).mean(1).square().mean(1)
+    torch.testing.assert_close(objective.losses(stereo), own + downmixes.repeat_interleave(2))
+
+
+# What happens on the way
+
+
+class Halved(Survivable):
+    """Half as loud, undone in the output; counts its draws."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "half as loud")
+        object.__setattr__(self, "draws", [])
+
+    def draw(self, sample_rate: int, random: torch.Generator) -> Passage:
+        self.draws.append((sample_rate, int(torch.randint(100, (), generator=random))))
+        return Passage(lambda audio: audio / 2, lambda audio, _rate: 2 * audio)
+
+
+def test_every_channel_comes_as_often_as_none() -> None:
+    channels = [Halved("a"), Halved("b")]
+    passages = Passages(channels, RATE, seed=1)
+    found = [passages.draw() for _ in range(9)]
+    assert found.count(None) == 3
+    assert [len(channel.draws) for channel in channels] == [3, 3]
+    again = [Halved("a"), Halved("b")]
+    repeated = Passages(again, RATE, seed=1)
+    assert [repeated.draw() is None for _ in range(9)] == [each is None for each in found]
+    assert [channel.draws for channel in again] == [channel.draws for channel in channels]
+    assert Passages([], RATE, seed=1).draw() is None
+
+
+def test_what_a_passage_undoes_changes_no_gradient(audio: torch.Tensor) -> None:
+    rounded = torch.round(audio * 2**15) / 2**15
+    goal = defeat(random(SAMPLES, SAMPLES, seed=1), rounded)
+    alone = Objective([goal]).gradient(rounded)
+    passages = Passages([Halved("a")], RATE, seed=0)
+    after = Objective([goal], passages=passages)
+    for _ in range(2):
+        torch.testing.assert_close(after.gradient(rounded), alone, rtol=1e-6, atol=1e-9)
+
+
+def test_a_seed_fixes_what_is_drawn(audio: torch.Tensor) -> None:
+    channel = find_channel("gain")
+    first, second = (drawn(channel, RATE, seed).there(audio) for seed in (1, 2))
+    torch.testing.assert_close(drawn(channel, RATE, 1).there(audio), first)
+    assert not torch.allclose(first, second)
