@@ -23,6 +23,7 @@ from safetensors.torch import save
 
 from unhear import commands
 from unhear.attacks import ATTACKS
+from unhear.channels import CHANNELS
 from unhear.cli import main
 from unhear.enhancers import registry
 from unhear.errors import FailureError
@@ -34,6 +35,7 @@ RATE = 16_000
 SNR_DB = 25.0  # unless told
 PROTECT = ("protect", "--steps", "2", "-o")
 OUT = (*PROTECT, "out.wav")
+AGAINST_BOTH = ("--against", "metricgan+", "--against", "segan")
 
 
 def sound(
@@ -250,6 +252,15 @@ BAD: dict[str, Bad] = {
     "enhance-with": Bad(
         ("enhance", "-o", "out.wav", "good.wav", "--with", "MetricGAN"), ("metricgan+?",)
     ),
+    "spared-foe": Bad(
+        (*OUT, "good.wav", "--against", "segan", "--spare", "segan"),
+        ("segan cannot be defeated and spared",),
+    ),
+    "whose-weights": Bad(
+        (*OUT, "good.wav", *AGAINST_BOTH, "--weights", "x"), ("--weights", "--against once")
+    ),
+    "channel": Bad((*OUT, "good.wav", "--survive", "opus24k"), ("did you mean opus-24k?",)),
+    "spared-filter": Bad((*OUT, "good.wav", "--spare", "speex"), ("speex", "gradients")),
     "attack": Bad((*OUT, "good.wav", "--attack", "pdg"), ("'pdg'", "did you mean pgd?")),
     "alien-setting": Bad((*OUT, "good.wav", "--alpha", "1"), ("--alpha", "pgd", "--momentum")),
     "target": Bad((*OUT, "good.wav", "--target", "music"), ("music", "silence")),
@@ -506,7 +517,7 @@ def test_protect_json_is_one_document(unhear: Callable[..., Outcome]) -> None:
     first, silent = strict_json(outcome.out)["files"]
     assert set(first) == {
         "source", "output", "sample_rate", "channels", "seconds", "attack_seconds",
-        "settings", "figures", "transcripts", "notes", "report",
+        "settings", "figures", "transcripts", "heard_by", "notes", "report",
     }  # fmt: skip
     assert (first["source"], first["output"]) == ("good.wav", "new/good.wav")
     assert (first["sample_rate"], first["channels"], first["seconds"]) == (RATE, 1, 0.5)
@@ -517,6 +528,55 @@ def test_protect_json_is_one_document(unhear: Callable[..., Outcome]) -> None:
     assert first["notes"] == []
     assert silent["figures"]["snr_db"] is None
     assert "silent" in silent["notes"][0]
+
+
+def test_every_enhancer_and_channel_is_told_of(unhear: Callable[..., Outcome]) -> None:
+    ways = ("--against", "metricgan+", "--spare", "segan", "--survive", "mulaw", "--seed", "1")
+    outcome = unhear(*OUT, "good.wav", *ways, "--json")
+    [file] = strict_json(outcome.out)["files"]
+    heard = [(each["enhancer"], each["spared"], each["through"]) for each in file["heard_by"]]
+    assert heard == [
+        ("metricgan+", False, None),
+        ("segan", True, None),
+        ("metricgan+", False, "mulaw"),
+        ("segan", True, "mulaw"),
+    ]
+    assert file["figures"] == file["heard_by"][0]["figures"]
+    levels = {each["figures"]["level_change_db"] for each in file["heard_by"]}
+    assert len(levels) == 4
+    assert file["settings"]["survive"] == ["mulaw"]
+    told = unhear(*PROTECT, "again.wav", "good.wav", *ways, "--report", "pages").out
+    page = Path("pages/again.html").read_text("utf-8")
+    for text in (told, page):
+        assert "spared segan, mulaw" in text
+        assert "metricgan+, mulaw" in text
+
+
+@pytest.mark.parametrize(
+    ("budget", "figure", "holds"),
+    [
+        (("--masked", "0"), "share_audible", lambda share: share <= 0.06),
+        (("--a-weighted", "20"), "a_weighted_snr_db", lambda level: 19.9 <= level < 40),
+    ],
+)
+def test_budgets_of_the_ear(
+    unhear: Callable[..., Outcome],
+    budget: tuple[str, str],
+    figure: str,
+    holds: Callable[[float], bool],
+) -> None:
+    outcome = unhear(*OUT, "good.wav", *budget, "--json")
+    [file] = strict_json(outcome.out)["files"]
+    assert holds(file["figures"][figure])
+
+
+def test_both_of_two_enhancers_lose_level(unhear: Callable[..., Outcome]) -> None:
+    silence = ("--target", "silence", "--steps", "10", "--snr", "20", "--json")
+    outcome = unhear("protect", "good.wav", "-o", "out.wav", *AGAINST_BOTH, *silence)
+    [file] = strict_json(outcome.out)["files"]
+    assert [each["enhancer"] for each in file["heard_by"]] == ["metricgan+", "segan"]
+    for each in file["heard_by"]:
+        assert each["figures"]["level_change_db"] < -1
 
 
 def test_json_of_the_other_commands(
@@ -681,7 +741,11 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, unhear: Callable[..., Out
 
 
 def test_listings(unhear: Callable[..., Outcome]) -> None:
-    for command, names in (("enhancers", registry()), ("attacks", ATTACKS)):
+    for command, names in (
+        ("enhancers", registry()),
+        ("attacks", ATTACKS),
+        ("channels", CHANNELS),
+    ):
         assert [card["name"] for card in strict_json(unhear(command, "--json").out)] == [*names]
         lines = unhear(command).out.split("\n\n")[0].splitlines()
         assert [line for line in lines if not line.startswith(" ")] == [*names]
@@ -698,7 +762,15 @@ def test_every_setting_of_every_attack_is_a_flag(unhear: Callable[..., Outcome])
 def test_help_and_version(unhear: Callable[..., Outcome]) -> None:
     shown = unhear("--help")
     assert (shown.code, shown.err) == (0, "")
-    for command in ("protect", "enhance", "transcribe", "enhancers", "attacks", "train"):
+    for command in (
+        "protect",
+        "enhance",
+        "transcribe",
+        "enhancers",
+        "attacks",
+        "channels",
+        "train",
+    ):
         assert command in shown.out
     assert unhear("--version").out.strip()
     assert unhear().out == shown.out

@@ -8,7 +8,7 @@ from unhear.attacks import FGSM, OPT, PGD
 from unhear.attacks.white_noise import WhiteNoise
 from unhear.budgets import MaxAmplitude, SignalToNoise, Unbounded
 from unhear.errors import InputError
-from unhear.evaluation.plan import Plan, Protection, protections
+from unhear.evaluation.plan import Listener, Plan, Protection, protections
 from unhear.evaluation.plan_file import read_plan
 from unhear.experiments import EXPERIMENTS, chosen
 
@@ -17,17 +17,22 @@ SNR = SignalToNoise(25.0)
 
 def test_a_grid_is_every_combination():
     found = protections(
-        ["dtln", "gtcrn"], ["pgd", "fgsm"], ["silence"], [SNR, MaxAmplitude(0.01)], {}, seed=3
+        [("dtln",), ("gtcrn",)],
+        ["pgd", "fgsm"],
+        ["silence"],
+        [SNR, MaxAmplitude(0.01)],
+        {},
+        seed=3,
     )
     assert len(found) == 8
-    assert found[0] == Protection("dtln", PGD(seed=3), "silence", SNR)
-    assert found[-1] == Protection("gtcrn", FGSM(), "silence", MaxAmplitude(0.01))
+    assert found[0] == Protection(("dtln",), PGD(seed=3), "silence", SNR)
+    assert found[-1] == Protection(("gtcrn",), FGSM(), "silence", MaxAmplitude(0.01))
 
 
 def test_each_attack_takes_the_settings_that_it_has():
     settings = {"steps": 7, "momentum": 0.5}
     pgd, opt, noise = protections(
-        ["dtln"], ["pgd", "opt", "white-noise"], ["silence"], [SNR], settings, seed=0
+        [("dtln",)], ["pgd", "opt", "white-noise"], ["silence"], [SNR], settings, seed=0
     )
     assert pgd.attack == PGD(steps=7, momentum=0.5)
     assert opt.attack == OPT(steps=7)
@@ -41,19 +46,43 @@ def test_each_attack_takes_the_settings_that_it_has():
         ({"targets": ["quiet"]}, "there is no target 'quiet'"),
         ({"settings": {"alpha": 1.0}}, "--alpha does not belong to pgd"),
         ({"budgets": [Unbounded()]}, "pgd needs a budget"),
+        ({"spare": ("dtln",)}, "dtln cannot be defeated and spared"),
     ],
 )
 def test_what_does_not_go_together_is_told(change, sentence):
     given = {"attacks": ["pgd"], "targets": ["silence"], "budgets": [SNR], "settings": {}}
     with pytest.raises(InputError, match=sentence):
-        protections(["dtln"], **given | change, seed=0)
+        protections([("dtln",)], **given | change, seed=0)
 
 
 def test_the_listener_that_was_attacked_comes_first_and_once():
-    way = Protection("dtln", PGD(), "silence", SNR)
+    way = Protection(("dtln",), PGD(), "silence", SNR)
     plan = Plan((way,), heard_by=("gtcrn", "dtln"))
-    assert plan.listeners(way) == ("dtln", "gtcrn")
-    assert Plan((way,)).listeners(way) == ("dtln",)
+    assert plan.listeners(way) == (Listener("dtln"), Listener("gtcrn"))
+    assert Plan((way,)).listeners(way) == (Listener("dtln"),)
+
+
+def test_every_listener_hears_it_after_every_channel_and_after_none():
+    way = Protection(("dtln",), PGD(), "silence", SNR, spare=("gtcrn",))
+    found = Plan((way,), through=("opus-24k",)).listeners(way)
+    assert list(map(str, found)) == [
+        *("dtln", "gtcrn"),
+        *("dtln after opus-24k", "gtcrn after opus-24k"),
+    ]
+
+
+def test_enhancers_in_an_inner_list_are_defeated_together(tmp_path):
+    text = """
+protections:
+  - {against: [[dtln, gtcrn], nsnet2], snr: 25, spare: segan, survive: [gain, opus-24k]}
+through: mp3-64k
+"""
+    plan = read_plan(written(tmp_path, text))
+    assert [way.against for way in plan.protections] == [("dtln", "gtcrn"), ("nsnet2",)]
+    assert plan.protections[0].spare == ("segan",)
+    assert plan.protections[0].survive == ("gain", "opus-24k")
+    assert plan.through == ("mp3-64k",)
+    assert "sparing segan, surviving gain" in plan.protections[0].title
 
 
 def written(tmp_path, text):
@@ -80,8 +109,8 @@ def test_yaml_says_the_same_as_python(tmp_path):
     plan = read_plan(path)
     assert (plan.title, plan.snrs_db, plan.clips) == ("Try", (-4.0, 4.0), 5)
     assert len(plan.protections) == 9
-    assert plan.protections[0] == Protection("dtln", PGD(steps=9, seed=2), "silence", SNR)
-    assert plan.protections[-1] == Protection("dtln", OPT(), "speech", Unbounded())
+    assert plan.protections[0] == Protection(("dtln",), PGD(steps=9, seed=2), "silence", SNR)
+    assert plan.protections[-1] == Protection(("dtln",), OPT(), "speech", Unbounded())
     assert read_plan(path, quick=True).clips == 1
 
 
@@ -90,7 +119,7 @@ def test_yaml_says_the_same_as_python(tmp_path):
     [
         ("clips: 3", "needs protections"),
         ("protections: [dtln]", "'dtln' is no protection"),
-        ("protections: [{against: dtln}]", "one of snr, eps and `unbounded: true`"),
+        ("protections: [{against: dtln}]", "one of snr, eps, masked"),
         ("protections: [{against: dtln, snr: 25}]\nclip: 3", "no key 'clip'"),
         ("protections: [{against: dtln, snr: 25}]\nclips: many", "clips cannot be 'many'"),
         ("protections: [{against: dtln, snr: 25, seed: 3}]", "has no seed of its own"),
@@ -118,14 +147,14 @@ def test_numbers_that_yaml_takes_for_texts(tmp_path):
 
 def test_titles_tell_protections_apart():
     ways = [
-        Protection("dtln", PGD(momentum=momentum), "silence", SNR) for momentum in (0.1, 0.8)
+        Protection(("dtln",), PGD(momentum=momentum), "silence", SNR) for momentum in (0.1, 0.8)
     ]
     assert ways[0].title == "pgd silence, SNR ≥ 25 dB, 100 steps, momentum 0.1"
     assert ways[1].title == "pgd silence, SNR ≥ 25 dB, 100 steps"
 
 
 def test_noise_has_no_target():
-    found = protections(["dtln"], ["white-noise"], ["silence", "erase"], [SNR], {}, seed=0)
+    found = protections([("dtln",)], ["white-noise"], ["silence", "erase"], [SNR], {}, seed=0)
     assert len(found) == 1
 
 
@@ -138,7 +167,7 @@ def test_a_missing_file(tmp_path):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_papers_experiments_are_plans(name, quick):
     plan = EXPERIMENTS[name].plan(quick=quick)
-    assert {"metricgan+", "segan"} <= {way.against for way in plan.protections}
+    assert {"metricgan+", "segan"} <= {name for way in plan.protections for name in way.against}
     assert (plan.clips or 0) >= (1 if quick else 40)
 
 

@@ -12,12 +12,13 @@ from unhear.attacks import FGSM, PGD
 from unhear.budgets import SignalToNoise
 from unhear.datasets import Mixture, Noise, Utterance
 from unhear.errors import InputError
-from unhear.evaluation.plan import Plan, Protection
+from unhear.evaluation.plan import Listener, Plan, Protection
 from unhear.evaluation.prepare import prepare, united
 from unhear.evaluation.rows import identity
 from unhear.evaluation.work import Listening, Task
 
-WAY = Protection("metricgan+", FGSM(), "silence", SignalToNoise(25.0))
+LISTENER = Listener("metricgan+")
+WAY = Protection(("metricgan+",), FGSM(), "silence", SignalToNoise(25.0))
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def task(tmp_path):
     utterance = Utterance("a", tmp_path / "speech.wav", "ann", "hello")
     mixture = Mixture(utterance, Noise("hiss", tmp_path / "hiss.wav"), 0.25, 8.0)
     listening = Listening(tmp_path, "base", "en", 0, dnsmos=True)
-    return Task(mixture, WAY, None, ("metricgan+",), listening)
+    return Task(mixture, WAY, None, (LISTENER,), listening)
 
 
 def changed(task, what):
@@ -48,6 +49,9 @@ def changed(task, what):
         "attack": replace(task, protection=replace(WAY, attack=PGD(momentum=0.1))),
         "target": replace(task, protection=replace(WAY, target="erase")),
         "budget": replace(task, protection=replace(WAY, budget=SignalToNoise(30.0))),
+        "together": replace(task, protection=replace(WAY, against=("metricgan+", "segan"))),
+        "spare": replace(task, protection=replace(WAY, spare=("segan",))),
+        "survive": replace(task, protection=replace(WAY, survive=("gain",))),
         "spoken": replace(task, spoken=utterance),
         "language": replace(task, listening=replace(listening, language="de")),
         "seed": replace(task, listening=replace(listening, seed=1)),
@@ -59,25 +63,31 @@ def changed(task, what):
     "what",
     [
         *("words", "recording", "noise", "place", "level", "attack", "target", "budget"),
-        *("spoken", "language", "seed", "dnsmos"),
+        *("spoken", "language", "seed", "dnsmos", "together", "spare", "survive"),
     ],
 )
 def test_whatever_decides_a_row_is_in_its_name(task, what):
-    before, after = (each.about("metricgan+") for each in (task, changed(task, what)))
+    before, after = (each.about(LISTENER) for each in (task, changed(task, what)))
     assert identity(before) != identity(after)
+
+
+def test_what_happens_before_the_listener_decides_a_row_but_not_the_protection(task):
+    after = Listener("metricgan+", "gain")
+    assert identity(task.about(after)) != identity(task.about(LISTENER))
 
 
 def test_the_recogniser_does_not_change_what_is_protected(task):
     heard = replace(task, listening=replace(task.listening, recogniser="tiny"))
     assert heard.output == task.output
-    assert identity(heard.about("metricgan+")) != identity(task.about("metricgan+"))
+    assert identity(heard.about(LISTENER)) != identity(task.about(LISTENER))
 
 
 def test_plans_share_protections_but_not_recognisers(task):
-    elsewhere = replace(task, listeners=("metricgan+", "log-mmse"))
+    other = Listener("log-mmse", "opus-24k")
+    elsewhere = replace(task, listeners=(LISTENER, other))
     german = replace(task, listening=replace(task.listening, language="de"))
     found = united([[task], [elsewhere], [german]])
-    assert [each.listeners for each in found] == [("metricgan+", "log-mmse"), ("metricgan+",)]
+    assert [each.listeners for each in found] == [(LISTENER, other), (LISTENER,)]
 
 
 def test_a_target_of_speech_is_another_sentence_of_another_speaker(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +11,14 @@ from cyclopts.validators import Number
 
 from unhear import __version__
 from unhear.attacks import make_attack
-from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
+from unhear.budgets import (
+    AWeighted,
+    Budget,
+    Masked,
+    MaxAmplitude,
+    SignalToNoise,
+    Unbounded,
+)
 from unhear.enhancers import (
     DEFAULT,
     find,
@@ -51,8 +58,25 @@ class Choice:
     """Enhancer, attack, target and budget, as the command line takes them."""
 
     against: Annotated[
-        str, Parameter(help=f"the enhancer to defeat, by name, or your own: {FORMS}")
-    ] = DEFAULT
+        list[str],
+        Parameter(
+            help=f"enhancer to defeat, by name, or your own: {FORMS}; repeat it for several "
+            f"at once [{DEFAULT}]",
+            show_default=False,
+        ),
+    ] = field(default_factory=lambda: [DEFAULT])
+    spare: Annotated[
+        list[str],
+        Parameter(help="enhancer that should still work, as --against", show_default=False),
+    ] = field(default_factory=list[str])
+    survive: Annotated[
+        list[str],
+        Parameter(
+            help="what may happen to the file on its way, such as opus-24k; see "
+            "`unhear channels`",
+            show_default=False,
+        ),
+    ] = field(default_factory=list[str])
     against_rate: Rate = None
     weights: Weights = None
     attack: Annotated[
@@ -70,6 +94,16 @@ class Choice:
     eps: Annotated[
         float | None, Parameter(help="instead: largest change of any sample (full scale is 1)")
     ] = None
+    masked: Annotated[
+        float | None,
+        Parameter(
+            help="instead: this many dB below the recording's own masking threshold, in 95 % "
+            "of the spectrum"
+        ),
+    ] = None
+    a_weighted: Annotated[
+        float | None, Parameter(help="instead: least SNR as the ear weighs it (A), in dB")
+    ] = None
     unbounded: Annotated[
         bool, Parameter(help="instead: no limit, for opt as in the paper", negative=())
     ] = False
@@ -80,50 +114,78 @@ class Choice:
 
     def make_budget(self) -> Budget:
         """The one budget that was chosen; raises InputError when it is more than one."""
-        if (self.snr is not None) + (self.eps is not None) + self.unbounded > 1:
+        kinds = {
+            SignalToNoise: self.snr,
+            MaxAmplitude: self.eps,
+            Masked: self.masked,
+            AWeighted: self.a_weighted,
+        }
+        found = [kind(value) for kind, value in kinds.items() if value is not None]
+        found += [Unbounded()] if self.unbounded else []
+        if len(found) > 1:
             raise InputError(
-                "--snr, --eps and --unbounded exclude each other: give one of them"
+                "--snr, --eps, --masked, --a-weighted and --unbounded exclude each other: give "
+                "one of them"
             )
-        if self.unbounded:
-            return Unbounded()
-        if self.eps is not None:
-            return MaxAmplitude(self.eps)
-        return SignalToNoise(DEFAULT_SNR_DB if self.snr is None else self.snr)
+        return found[0] if found else SignalToNoise(DEFAULT_SNR_DB)
 
     def make_attack(self) -> Attack:
         """The attack with the settings that were given."""
         attack = make_attack(self.attack, given(self.settings), self.seed)
         if self.unbounded and self.attack != "opt":
-            raise InputError(f"{self.attack} needs a budget: give --snr or --eps, or use opt")
+            raise InputError(f"{self.attack} needs a budget: give --snr, say, or use opt")
         return attack
 
-    def make_target(self, enhancer_rate: int) -> Target:
+    def make_target(self) -> Target:
         """The target; reads the utterance where there is one."""
+        from unhear.audio import read
         from unhear.targets import Target
 
-        spoken = None if self.speech is None else _mono(self.speech, enhancer_rate)
-        return Target(self.target, spoken, self.seed)
+        return Target(
+            self.target, None if self.speech is None else read(self.speech), self.seed
+        )
 
     def make_protector(self) -> Protector:
-        """Everything put together; cheap checks come before the enhancer is loaded."""
+        """Everything put together; cheap checks come before the enhancers are loaded."""
+        from unhear.channels import find_channel
         from unhear.protect import Protector
 
-        attack, budget = self.make_attack(), self.make_budget()
+        attack, budget, against = self.make_attack(), self.make_budget(), self._against()
         if (self.target == "speech") != (self.speech is not None):
             raise InputError("--target speech and --speech FILE belong together: give both")
-        if not is_external(self.against):
-            require_gradients(find(self.against).card)
-        enhancer = load_enhancer(self.against, self.weights, self.against_rate)
-        require_gradients(enhancer.card)
-        return Protector(enhancer, self.make_target(enhancer.card.sample_rate), attack, budget)
+        survive = tuple(find_channel(name) for name in dict.fromkeys(self.survive))
+        for name in (*against, *self.spare):
+            if not is_external(name):
+                require_gradients(find(name).card)
+        enhancers = [load_enhancer(each, self.weights, self.against_rate) for each in against]
+        friends = [load_enhancer(each) for each in dict.fromkeys(self.spare)]
+        for each in (*enhancers, *friends):
+            require_gradients(each.card)
+        return Protector(
+            tuple(enhancers), self.make_target(), attack, budget, tuple(friends), survive
+        )
+
+    def _against(self) -> list[str]:
+        """Those to defeat, each once; raises InputError for what does not go together."""
+        found = list(dict.fromkeys(self.against))
+        if len(found) > 1 and (self.weights or self.against_rate):
+            raise InputError(
+                "--weights and --against-rate belong to one enhancer: give --against once"
+            )
+        if both := sorted({*found} & {*self.spare}):
+            raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
+        return found
 
     def described(self) -> dict[str, Any]:
         """All that is needed to repeat the protection."""
         rate = {} if self.against_rate is None else {"against_rate": self.against_rate}
+        names = [*self._against(), *dict.fromkeys(self.spare)]
         return {
-            "against": self.against,
+            "against": self._against(),
             **rate,
-            "weights": self.weights or self._own_weights(),
+            "spare": list(dict.fromkeys(self.spare)),
+            "survive": list(dict.fromkeys(self.survive)),
+            "weights": {name: self._weights_of(name) for name in names},
             "attack": described(self.make_attack()),
             "target": self.target,
             "speech": None if self.speech is None else str(self.speech),
@@ -132,13 +194,7 @@ class Choice:
             "unhear": __version__,
         }
 
-    def _own_weights(self) -> str:
-        return "its own" if is_external(self.against) else find(self.against).card.weights
-
-
-def _mono(path: Path, rate: int) -> Any:
-    import torch
-
-    from unhear.audio import downmixed, read
-
-    return torch.from_numpy(downmixed(read(path), rate)).float()
+    def _weights_of(self, name: str) -> str:
+        if self.weights and name in self.against:
+            return self.weights
+        return "its own" if is_external(name) else find(name).card.weights

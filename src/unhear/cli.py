@@ -216,6 +216,14 @@ def attacks(*, json: Json = False) -> None:
 
 
 @app.command
+def channels(*, json: Json = False) -> None:
+    """List what a protection can be asked to survive on its way (--survive)."""
+    from unhear.commands import list_channels
+
+    list_channels(json=json)
+
+
+@app.command
 def train(
     network: Annotated[str, Parameter(help="metricgan+ or segan")],
     *,

@@ -204,5 +204,17 @@ def list_attacks(*, json: bool) -> None:
             print(f"  {key:15} {value}")
 
 
+def list_channels(*, json: bool) -> None:
+    """Every channel with its summary, and those that take other numbers."""
+    from unhear.channels.registry import CHANNELS, FAMILIES
+
+    if json:
+        _print_json([{"name": name, "summary": text} for name, text in CHANNELS.items()])
+        return
+    for name, summary in CHANNELS.items():
+        print(f"{name}\n  {summary}")
+    print(f"\nother numbers, too: {', '.join(f'{family}-…k' for family in FAMILIES)}")
+
+
 def _print_json(document: Any) -> None:
     print(jsonlib.dumps(document, indent=2, ensure_ascii=False))

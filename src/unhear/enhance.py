@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from pyloudnorm import Meter
 
 from unhear.audio import Recording, as_stored, resample
+
+LOUDNESS = -23.0  # LUFS, as broadcasters have it (EBU R 128)
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -44,5 +47,24 @@ def peak_normalised(recording: Recording) -> Recording:
     """The 16-bit file of every channel divided by its peak, as behind the official front end;
     silence stays.
     """
+    return raw(_at_full_scale(recording))
+
+
+def loudness_normalised(recording: Recording) -> Recording:
+    """The 16-bit file of every channel at -23 LUFS (ITU-R BS.1770), as broadcasters level
+    speech; what then exceeds full scale is clipped, and silence stays.
+
+    Loudness is measured at full scale, so that its gate for silence does not stop whoever turns
+    up what is left of speech. Clips shorter than the 0.4 s that it takes are peak-normalised.
+    """
+    loud, meter = _at_full_scale(recording), Meter(recording.sample_rate)
+    if recording.seconds < meter.block_size:
+        return raw(loud)
+    levels = np.array([meter.integrated_loudness(channel) for channel in loud.samples])
+    gains = np.where(np.isfinite(levels), 10 ** ((LOUDNESS - levels) / 20), 1)
+    return raw(loud.with_samples(loud.samples * gains[:, None]))
+
+
+def _at_full_scale(recording: Recording) -> Recording:
     peaks = np.max(np.abs(recording.samples), axis=1, keepdims=True)
-    return raw(recording.with_samples(recording.samples / np.where(peaks > 0, peaks, 1)))
+    return recording.with_samples(recording.samples / np.where(peaks > 0, peaks, 1))

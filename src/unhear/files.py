@@ -10,27 +10,40 @@ import numpy as np
 
 from unhear.audio import as_stored, read, write
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
+from unhear.passages import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from unhear.audio import Recording
+    from unhear.enhancers.base import Enhancer
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
 
 SHORTEST_SECONDS = 0.1
+UNSEEN = 2**31  # seed of what happens to the written file: above all that a user may give
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What one enhancer makes of the file as re-read, or of what a channel left of it."""
+
+    enhancer: str
+    spared: bool
+    through: str | None  # the channel
+    signals: Signals
+    figures: Figures
+    transcripts: Transcripts | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of one protected file; signals and figures are of the file as re-read."""
+    """What is known of one protected file."""
 
     source: Path
     output: Path
-    signals: Signals
-    figures: Figures
-    transcripts: Transcripts | None
+    hearings: list[Hearing]  # the first: of the first enhancer to defeat, of the file itself
     notes: list[str]
     attack_seconds: float
 
@@ -51,10 +64,36 @@ def protect_file(
     write(protector(recording, progress), output)
     took = time.perf_counter() - began
     noisy, protected = as_it_would_be_written(recording), read(output)
-    signals = hear(noisy, protected, protector.enhancer)
+    # A draw that the attack has not seen.
+    passages = [
+        (channel.name, drawn(channel, noisy.sample_rate, UNSEEN))
+        for channel in protector.survive
+    ]
+    hearings = [
+        _hearing(
+            enhancer,
+            hear(noisy, protected, enhancer, passage),
+            recogniser,
+            spared=enhancer in protector.spare,
+            through=name,
+        )
+        for name, passage in [(None, None), *passages]
+        for enhancer in (*protector.against, *protector.spare)
+    ]
+    return Result(source, output, hearings, notes(recording, protected), took)
+
+
+def _hearing(
+    enhancer: Enhancer,
+    signals: Signals,
+    recogniser: Recogniser | None,
+    *,
+    spared: bool,
+    through: str | None,
+) -> Hearing:
     transcripts = transcribe(signals, recogniser) if recogniser else None
-    found, figures = notes(recording, protected), measure(signals)
-    return Result(source, output, signals, figures, transcripts, found, took)
+    name = enhancer.card.name
+    return Hearing(name, spared, through, signals, measure(signals), transcripts)
 
 
 def as_it_would_be_written(recording: Recording) -> Recording:

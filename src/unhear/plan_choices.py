@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
+from unhear.budgets import (
+    AWeighted,
+    Budget,
+    Masked,
+    MaxAmplitude,
+    SignalToNoise,
+    Unbounded,
+)
 from unhear.choices import DEFAULT_SNR_DB
 from unhear.enhancers import DEFAULT
 from unhear.errors import InputError
@@ -37,6 +44,18 @@ class PlanChoice:
         list[str],
         Parameter(help="enhancer that also gets the protected recordings; all: every one"),
     ] = field(default_factory=list[str])
+    together: Annotated[bool, Parameter(help="defeat all of them at once", negative=())] = False
+    spare: Annotated[list[str], Parameter(help="enhancer that should still work")] = field(
+        default_factory=list[str]
+    )
+    survive: Annotated[
+        list[str],
+        Parameter(help="what every protection prepares for, as in `unhear protect`"),
+    ] = field(default_factory=list[str])
+    through: Annotated[
+        list[str],
+        Parameter(help="what also happens to recordings before they are enhanced"),
+    ] = field(default_factory=list[str])
     attack: Annotated[
         list[str], Parameter(help="fgsm, pgd, opt or white-noise, which is the control [pgd]")
     ] = field(default_factory=lambda: ["pgd"])
@@ -49,6 +68,12 @@ class PlanChoice:
     ] = field(default_factory=list[float])
     eps: Annotated[
         list[float], Parameter(help="instead: largest change of any sample (full scale is 1)")
+    ] = field(default_factory=list[float])
+    masked: Annotated[
+        list[float], Parameter(help="instead: dB below the recording's masking threshold")
+    ] = field(default_factory=list[float])
+    a_weighted: Annotated[
+        list[float], Parameter(help="instead: least A-weighted SNR, in dB")
     ] = field(default_factory=list[float])
     unbounded: Annotated[
         bool, Parameter(help="instead: no limit, for opt as in the paper", negative=())
@@ -76,6 +101,9 @@ class PlanChoice:
         float,
         Parameter(group=CLIPS, help="leave longer clips out, in s", validator=Number(gt=0)),
     ] = float("inf")
+    loudness: Annotated[
+        bool, Parameter(help="also recognise the output at -23 LUFS", negative=())
+    ] = False
     seed: Annotated[
         int, Parameter(help="of everything random [0]", validator=Number(gte=0, lt=2**31))
     ] = 0
@@ -101,27 +129,34 @@ class PlanChoice:
             raise InputError(
                 "--as-recorded takes no noise: leave --mix, --scene and --every-noise out"
             )
+        names = dict.fromkeys(self.against)
         ways = protections(
-            self.against,
+            [tuple(names)] if self.together else [(name,) for name in names],
             self.attack,
             self.target,
             self._budgets(),
             given(self.settings),
             seed=self.seed,
+            spare=tuple(dict.fromkeys(self.spare)),
+            survive=tuple(dict.fromkeys(self.survive)),
         )
         return Plan(
             ways,
             heard_by=tuple(self.heard_by),
+            through=tuple(self.through),
             snrs_db=() if self.as_recorded else tuple(self.mix) or SNRS_DB,
             clips=None,
             longest=self.longest,
             scenes=tuple(self.scene),
             every_noise=self.every_noise,
             seed=self.seed,
+            loudness=self.loudness,
         )
 
     def _budgets(self) -> list[Budget]:
         found: list[Budget] = [SignalToNoise(value) for value in self.snr]
         found += [MaxAmplitude(value) for value in self.eps]
+        found += [Masked(value) for value in self.masked]
+        found += [AWeighted(value) for value in self.a_weighted]
         found += [Unbounded()] if self.unbounded else []
         return found or [SignalToNoise(DEFAULT_SNR_DB)]

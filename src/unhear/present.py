@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from unhear.audio import Recording
-    from unhear.files import Result
+    from unhear.files import Hearing, Result
 
 FIGURES = {
     "snr_db": ("perturbation SNR", "{:.2f} dB", "recording to what was added"),
+    "share_audible": ("not masked", "{:.1%}", "of its spectrum is above the masking threshold"),
     "peak": ("perturbation peak", "{:.5f}", "largest added sample; full scale is 1"),
     "level_change_db": ("enhancer's output", "{:+.1f} dB", "change of its level"),
     "rpr": ("RPR", "{:.3f}", "log-norm ratio, output's change to perturbation"),
@@ -46,17 +47,38 @@ def table(result: Result) -> Table:
     shown.add_column()
     for label, value, explanation in figure_rows(result):
         shown.add_row(label, f"{value}  [dim]{explanation}[/dim]")
-    for name, text in _texts(result).items():
+    for name, text in _texts(result.hearings[0]).items():
         read = escape(f"“{text}”") if text else "[dim](nothing recognised)[/dim]"
         shown.add_row(HEARD[name], read)
+    for hearing in result.hearings[1:]:
+        shown.add_row(escape(_heard_by(hearing)), _outcome(hearing))
     for note in result.notes:
         shown.add_row("note", note)
     return shown
 
 
+def _heard_by(hearing: Hearing) -> str:
+    """Who listens, and after what."""
+    role = "spared " if hearing.spared else ""
+    return f"{role}{hearing.enhancer}" + (f", {hearing.through}" if hearing.through else "")
+
+
+def _outcome(hearing: Hearing) -> str:
+    """What an enhancer makes of the recording, in one line."""
+    values = _values(hearing)
+    lost = f"{values['words_lost']:.0f} % of the words lost" if "words_lost" in values else ""
+    if hearing.spared:
+        kept = f"SI-SDR {values['si_sdr_db']:.1f} dB to its output on the original"
+        return ", ".join(filter(None, (kept, lost)))
+    changed = f"output {values['level_change_db']:+.1f} dB"
+    return ", ".join(filter(None, (changed, lost)))
+
+
 def figure_rows(result: Result) -> list[tuple[str, str, str]]:
-    """(label, value, explanation) of each figure; a dash where it is undefined."""
-    values = _values(result)
+    """(label, value, explanation) of each figure, for the first enhancer; a dash where it is
+    undefined.
+    """
+    values = _values(result.hearings[0])
     return [
         (label, "–" if math.isnan(values[name]) else form.format(values[name]), explanation)
         for name, (label, form, explanation) in FIGURES.items()
@@ -64,19 +86,19 @@ def figure_rows(result: Result) -> list[tuple[str, str, str]]:
     ]
 
 
-def _values(result: Result) -> dict[str, float]:
+def _values(hearing: Hearing) -> dict[str, float]:
     """The figures, and the words lost where there are transcripts."""
-    lost = {"words_lost": result.transcripts.words_lost} if result.transcripts else {}
-    return asdict(result.figures) | lost
+    lost = {"words_lost": hearing.transcripts.words_lost} if hearing.transcripts else {}
+    return asdict(hearing.figures) | lost
 
 
-def _texts(result: Result) -> dict[str, str]:
-    return result.transcripts.texts if result.transcripts else {}
+def _texts(hearing: Hearing) -> dict[str, str]:
+    return hearing.transcripts.texts if hearing.transcripts else {}
 
 
 def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
     """One JSON object; what is undefined or infinite is null."""
-    figures, noisy = _values(result), result.signals.noisy
+    noisy = result.hearings[0].signals.noisy
     return {
         "source": str(result.source),
         "output": str(result.output),
@@ -85,15 +107,29 @@ def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
         "seconds": round(noisy.seconds, 4),
         "attack_seconds": round(result.attack_seconds, 3),
         "settings": settings,
-        "figures": {name: v if math.isfinite(v) else None for name, v in figures.items()},
-        "transcripts": _texts(result) or None,
+        **_measured(result.hearings[0]),
+        "heard_by": [_heard(each) for each in result.hearings],
         "notes": result.notes,
+    }
+
+
+def _heard(hearing: Hearing) -> dict[str, Any]:
+    who = {"enhancer": hearing.enhancer, "spared": hearing.spared, "through": hearing.through}
+    return who | _measured(hearing)
+
+
+def _measured(hearing: Hearing) -> dict[str, Any]:
+    figures = _values(hearing)
+    return {
+        "figures": {name: v if math.isfinite(v) else None for name, v in figures.items()},
+        "transcripts": _texts(hearing) or None,
     }
 
 
 def page(result: Result, settings: dict[str, Any]) -> Page:
     """The four signals of the paper's Figure 2, to see and to hear."""
-    texts, signals = _texts(result), result.signals
+    first = result.hearings[0]
+    texts, signals = _texts(first), first.signals
     captions = {
         "noisy": "as it came",
         "protected": "as written: it should sound nearly the same",
@@ -104,9 +140,10 @@ def page(result: Result, settings: dict[str, Any]) -> Page:
         _panel(name, getattr(signals, name), caption, texts)
         for name, caption in captions.items()
     ]
+    others = [(_heard_by(each), _outcome(each), "") for each in result.hearings[1:]]
     flat = [(key, str(value)) for key, value in _flattened(settings)]
     title = f"{result.source.name}, protected"
-    return Page(title, _summary(result), panels, figure_rows(result), flat)
+    return Page(title, _summary(result), panels, figure_rows(result) + others, flat)
 
 
 def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str]) -> Panel:
@@ -116,12 +153,13 @@ def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str])
 
 
 def _summary(result: Result) -> str:
-    figures = result.figures
+    first = result.hearings[0]
+    figures = first.figures
     if not (math.isfinite(figures.snr_db) and math.isfinite(figures.level_change_db)):
         return "; ".join(result.notes).capitalize() + "."
     changes = [f"the level of the enhancer's output by {figures.level_change_db:+.1f} dB"]
-    if result.transcripts and not math.isnan(result.transcripts.words_lost):
-        changes.append(f"{result.transcripts.words_lost:.0f} % of the words recognised in it")
+    if first.transcripts and not math.isnan(first.transcripts.words_lost):
+        changes.append(f"{first.transcripts.words_lost:.0f} % of the words recognised in it")
     return (
         f"A perturbation {figures.snr_db:.1f} dB below the recording changes "
         f"{' and '.join(changes)}."

@@ -82,8 +82,12 @@ def de(rows: Sequence[Row], heard: str = NORMALISED, *, capped: bool = True) -> 
 
 
 def mean(rows: Sequence[Row], figure: str) -> Estimate:
-    """Mean of one of the figures, over the rows in which it is defined."""
-    values = [nan if row["figures"][figure] is None else row["figures"][figure] for row in rows]
+    """Mean of one of the figures, over the rows in which it is defined.
+
+    Rows of an older Unhear do not have all of them.
+    """
+    found = [row["figures"].get(figure) for row in rows]
+    values = [nan if value is None else value for value in found]
     known = [not isnan(value) for value in values]
     value = float(np.nanmean(values)) if any(known) else nan
     return _estimate(value, metrics.mean_interval(values, clip_names=_names(rows)), rows, known)

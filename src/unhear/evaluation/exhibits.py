@@ -8,6 +8,7 @@ import numpy as np
 
 from unhear.audio import downmixed
 from unhear.evaluation.estimates import NORMALISED, wer
+from unhear.evaluation.plan import Listener
 from unhear.evaluation.rows import identity
 from unhear.evaluation.views import heard_as_attacked, is_control
 from unhear.evaluation.work import listen
@@ -63,9 +64,9 @@ def _protection(row: Row) -> str:
 
 
 def _exhibit(task: Task, row: Row) -> Exhibit:
-    signals = listen(task, task.protection.against)
+    signals = listen(task, Listener(task.protection.against[0]))
     summary = (
-        f"Protected against {task.protection.against} by {task.protection.title}; of those "
+        f"Protected against {task.protection.attacked} by {task.protection.title}; of those "
         f"protected so, it has the median word error rate."
     )
     reference = row["to_be_said"] or row["said"]

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from unhear import metrics
 from unhear.audio import downmixed, resample
-from unhear.enhance import enhanced, peak_normalised, raw
+from unhear.channels.apply import through
+from unhear.enhance import enhanced, loudness_normalised, peak_normalised, raw
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
     from unhear.audio import Recording
+    from unhear.channels import Passage
     from unhear.enhancers.base import Enhancer
     from unhear.recognise import Recogniser
 
@@ -22,7 +24,10 @@ LISTENING_RATE = 16_000  # Hz, of PESQ, STOI and the recognisers
 
 @dataclass(frozen=True)
 class Signals:
-    """The four signals of the paper's Figure 2, and the enhanced ones at full scale."""
+    """The four signals of the paper's Figure 2, and the enhanced ones at full scale.
+
+    The first two are the files as written, whatever happens to them before they are enhanced.
+    """
 
     noisy: Recording
     protected: Recording
@@ -30,6 +35,8 @@ class Signals:
     enhanced_normalised: Recording
     enhanced_protected: Recording
     enhanced_protected_normalised: Recording
+    enhanced_loud: Recording | None = None  # at the loudness of broadcasts, where asked for
+    enhanced_protected_loud: Recording | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,25 @@ class Figures:
     pesq_nb: float
     stoi: float
     estoi: float
+    a_weighted_snr_db: float  # of what was added, at the file's rate, in mono
+    share_audible: float  # of its time-frequency bins that the recording does not mask
 
 
-def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
-    """Run the enhancer over both recordings, whole, as an adversary would."""
-    before, after = enhanced(noisy, enhancer), enhanced(protected, enhancer)
+def hear(
+    noisy: Recording,
+    protected: Recording,
+    enhancer: Enhancer,
+    passage: Passage | None = None,
+    *,
+    loudness: bool = False,
+) -> Signals:
+    """Run the enhancer over both recordings, whole, as an adversary would, after the same has
+    happened to both on the way.
+    """
+    before, after = (
+        enhanced(through(each, passage) if passage else each, enhancer)
+        for each in (noisy, protected)
+    )
     return Signals(
         noisy,
         protected,
@@ -60,13 +81,14 @@ def hear(noisy: Recording, protected: Recording, enhancer: Enhancer) -> Signals:
         peak_normalised(before),
         raw(after),
         peak_normalised(after),
+        *map(loudness_normalised, (before, after) if loudness else ()),
     )
 
 
 def measure(signals: Signals) -> Figures:
     """All figures. SNR and peak are taken at the file's own rate, over all channels together;
-    the ratios to the enhancer's output at the enhancer's rate; the others on a mono downmix at
-    16 kHz.
+    the ratios to the enhancer's output at the enhancer's rate; the others on a mono downmix, at
+    16 kHz or, where the ear's weighting or masking is asked, at the file's rate.
     """
     noisy, protected = signals.noisy.samples, signals.protected.samples
     added = protected - noisy
@@ -75,6 +97,9 @@ def measure(signals: Signals) -> Figures:
     change = after - before
     mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
     audible = mono[1] - mono[0]
+    rate = signals.noisy.sample_rate
+    own = [downmixed(each, rate) for each in (signals.noisy, signals.protected)]
+    added_mono = own[1] - own[0]
     return Figures(
         snr_db=metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
         segmental_snr_db=metrics.segmental_snr_db(mono[0], audible),
@@ -88,6 +113,8 @@ def measure(signals: Signals) -> Figures:
         pesq_nb=metrics.pesq_nb(*mono),
         stoi=metrics.stoi(*mono),
         estoi=metrics.estoi(*mono),
+        a_weighted_snr_db=metrics.a_weighted_snr_db(own[0], added_mono, rate),
+        share_audible=metrics.share_above_threshold(own[0], added_mono, rate),
     )
 
 
@@ -117,6 +144,7 @@ def transcribe(
     texts = {
         name: recogniser.transcribe(_listened(recording), language=language or None).text
         for name, recording in vars(signals).items()
+        if recording is not None
     }
     return Transcripts(texts, language)
 

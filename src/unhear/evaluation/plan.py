@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import inf
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from unhear.attacks import make_attack, settings_of
 from unhear.attacks.base import Attack
@@ -27,16 +27,23 @@ SNRS_DB = (-8.0, -4.0, 0.0, 4.0, 8.0)  # the paper's
 
 @dataclass(frozen=True)
 class Protection:
-    """One way of protecting: the enhancer to defeat, how, into what, with how much."""
+    """One way of protecting: enhancers to defeat, how, into what, with how much."""
 
-    against: str
+    against: tuple[str, ...]
     attack: Attack
     target: Kind
     budget: Budget
+    spare: tuple[str, ...] = ()
+    survive: tuple[str, ...] = ()  # channels
+
+    @property
+    def attacked(self) -> str:
+        """The enhancers to defeat, in one text."""
+        return ", ".join(self.against)
 
     @property
     def title(self) -> str:
-        """Short, and complete: it tells this from all others against the same enhancer."""
+        """Short, and complete: it tells this from all others against the same enhancers."""
         target = "" if isinstance(self.attack, WhiteNoise) else f" {self.target}"
         parts = [f"{self.attack.name}{target}", str(self.budget)]
         parts += [f"{self.attack.evaluations} steps"] if self.attack.evaluations > 1 else []
@@ -46,16 +53,30 @@ class Protection:
             if getattr(self.attack, setting.name) != setting.default
             and setting.name not in {"steps", "seed"}
         ]
+        parts += [f"sparing {name}" for name in self.spare]
+        parts += [f"surviving {name}" for name in self.survive]
         return ", ".join(parts)
 
     def described(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
+        more = {"spare": ", ".join(self.spare), "survive": ", ".join(self.survive)}
         return {
-            "against": self.against,
+            "against": self.attacked,
             "attack": described(self.attack),
             "target": self.target,
             "budget": str(self.budget),
+            **{key: value for key, value in more.items() if value},
         }
+
+
+class Listener(NamedTuple):
+    """An enhancer, and what happens to the recording before it."""
+
+    enhancer: str
+    through: str | None = None  # a channel
+
+    def __str__(self) -> str:
+        return f"{self.enhancer} after {self.through}" if self.through else self.enhancer
 
 
 @dataclass(frozen=True)
@@ -63,20 +84,24 @@ class Plan:
     """Every recording at every SNR is protected in every way and given to the listeners."""
 
     protections: tuple[Protection, ...]
-    heard_by: tuple[str, ...] = ()  # enhancers; none: only the one that was attacked
+    heard_by: tuple[str, ...] = ()  # enhancers, besides those attacked or spared
+    through: tuple[str, ...] = ()  # channels, besides none at all
     snrs_db: tuple[float, ...] = SNRS_DB  # of speech to noise; none: as the data has them
     clips: int | None = None  # at each SNR; None: all
     longest: float = inf  # s: longer clips are left out
     scenes: tuple[str, ...] = ()  # of the noises; none: what read_noises takes
     every_noise: bool = False  # each clip in each scene, rather than in one
     seed: int = 0
+    loudness: bool = False  # also recognise what is enhanced at the loudness of broadcasts
     recogniser: str = "base"
     language: str = "en"
     title: str = "Evaluation"
 
-    def listeners(self, protection: Protection) -> tuple[str, ...]:
-        """Who enhances what was protected in this way; the one attacked comes first."""
-        return tuple(dict.fromkeys([protection.against, *self.heard_by]))
+    def listeners(self, protection: Protection) -> tuple[Listener, ...]:
+        """Who enhances what was protected in this way; those attacked come first."""
+        names = dict.fromkeys([*protection.against, *protection.spare, *self.heard_by])
+        ways = dict.fromkeys([None, *self.through])
+        return tuple(Listener(name, way) for way in ways for name in names)
 
 
 def changed(
@@ -88,28 +113,33 @@ def changed(
 
 
 def protections(
-    against: Iterable[str],
+    against: Iterable[tuple[str, ...]],
     attacks: Iterable[str],
     targets: Iterable[str],
     budgets: Iterable[Budget],
     settings: dict[str, Any],
     *,
     seed: int,
+    spare: tuple[str, ...] = (),
+    survive: tuple[str, ...] = (),
 ) -> tuple[Protection, ...]:
-    """Every enhancer × attack × target × budget.
+    """Every group of enhancers × attack × target × budget.
 
     Each attack takes those of the settings that it has. Raises InputError for what is unknown,
-    a setting that none of them has, and an attack that needs a budget and has none.
+    a setting that none of them has, an attack that needs a budget and has none, and an enhancer
+    that is to be defeated and spared.
     """
     attacks = list(attacks)
     found: list[Protection] = []
-    for name, attack, target, budget in product(against, attacks, targets, budgets):
+    for names, attack, target, budget in product(against, attacks, targets, budgets):
+        if both := [name for name in names if name in spare]:
+            raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
         made = make_attack(attack, _own(settings, attack, attacks), seed)
         if isinstance(budget, Unbounded) and attack != "opt":
             raise InputError(f"{attack} needs a budget: give snr or eps, or use opt")
         # Noise has no target: whatever it is, the protection is the same one.
         kind = "silence" if isinstance(made, WhiteNoise) else _target(target)
-        found.append(Protection(name, made, kind, budget))
+        found.append(Protection(names, made, kind, budget, spare, survive))
     return tuple(dict.fromkeys(found))
 
 

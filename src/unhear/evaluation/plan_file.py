@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from unhear.attacks import ATTACKS
-from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
+from unhear.budgets import (
+    AWeighted,
+    Budget,
+    Masked,
+    MaxAmplitude,
+    SignalToNoise,
+    Unbounded,
+)
 from unhear.errors import InputError
 from unhear.evaluation.plan import Plan, Protection, protections
 
@@ -16,18 +23,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BUDGETS = {"snr": SignalToNoise, "eps": MaxAmplitude}
+BUDGETS = {
+    "snr": SignalToNoise,
+    "eps": MaxAmplitude,
+    "masked": Masked,
+    "a_weighted": AWeighted,
+}
 UNBOUNDED = "unbounded"
-PROTECTION = ("against", "attack", "target", *BUDGETS, UNBOUNDED)
+PROTECTION = ("against", "attack", "target", "spare", "survive", *BUDGETS, UNBOUNDED)
 
 
 def read_plan(path: Path, *, quick: bool = False) -> Plan:
     """The plan in a YAML file.
 
     Its keys are the fields of :class:`Plan`. ``protections`` is a list of maps with against,
-    attack, target and one of snr (dB), eps and unbounded, each a value or a list of values,
-    and any settings of the attack. What stands under ``quick`` replaces the other keys when
-    a ``quick`` run is asked for; what stands under ``paper`` is not part of the plan.
+    attack, target and one of snr (dB), eps, masked (dB), a_weighted (dB) and unbounded, each a
+    value or a list of values, and any settings of the attack. A list within the list of against
+    is defeated together; spare and survive always go together. What stands under ``quick``
+    replaces the other keys when a ``quick`` run is asked for; what stands under ``paper`` is
+    not part of the plan.
     Raises InputError when the file is missing, no YAML, or has an unknown key or value.
     """
     document = read_document(path)
@@ -83,13 +97,17 @@ def _expanded(entry: Any, seed: int) -> tuple[Protection, ...]:
         _budgets(given),
         {key: _setting(key, value) for key, value in given.items() if key not in PROTECTION},
         seed=seed,
+        spare=_read("spare", given.get("spare", ())),
+        survive=_read("survive", given.get("survive", ())),
     )
 
 
 def _budgets(entry: dict[str, Any]) -> list[Budget]:
     kinds = [key for key in (*BUDGETS, UNBOUNDED) if key in entry]
     if len(kinds) != 1 or entry.get(UNBOUNDED, True) is not True:
-        raise InputError("a protection needs one of snr, eps and `unbounded: true`: give one")
+        raise InputError(
+            f"a protection needs one of {', '.join(BUDGETS)} and `unbounded: true`: give one"
+        )
     if kinds == [UNBOUNDED]:
         return [Unbounded()]
     return [BUDGETS[kinds[0]](value) for value in _read(kinds[0], entry[kinds[0]])]
@@ -115,6 +133,18 @@ def _names(value: Any) -> tuple[str, ...]:
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError
     return tuple(names)
+
+
+def _more_names(value: Any) -> tuple[str, ...]:
+    return _names(value) if _listed(value) else ()
+
+
+def _groups(value: Any) -> tuple[tuple[str, ...], ...]:
+    """One or more texts, or lists of texts."""
+    groups = _listed(value)
+    if not groups:
+        raise TypeError
+    return tuple(_names(each) for each in groups)
 
 
 def _levels(value: Any) -> tuple[float, ...]:
@@ -145,12 +175,15 @@ READERS: dict[str, Callable[[Any], Any]] = {  # of a plan, and of a protection
     "scenes": _names,
     "every_noise": _flag,
     "seed": _whole,
+    "loudness": _flag,
     "recogniser": str,
     "language": str,
     "title": str,
-    "against": _names,
+    "against": _groups,
+    "spare": _more_names,
+    "survive": _more_names,
+    "through": _more_names,
     "attack": _names,
     "target": _names,
-    "snr": _levels,
-    "eps": _levels,
+    **dict.fromkeys(BUDGETS, _levels),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from unhear import dnsmos
 from unhear.attacks import WhiteNoise
+from unhear.channels import find_channel
 from unhear.datasets import (
     as_recorded,
     manifest,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from unhear.datasets import Mixture, Utterance
     from unhear.enhancers.base import Card
-    from unhear.evaluation.plan import Plan
+    from unhear.evaluation.plan import Listener, Plan
 
 ALL = "all"  # listeners: every enhancer that can be had here
 
@@ -45,10 +46,17 @@ def prepare(
     found = _mixtures(plan, speech, data, noise)
     for path in dict.fromkeys(mixture.utterance.path for mixture in found):
         seconds_of(path)  # what cannot be read is better known now than in hours
+    for name in {*plan.through, *(each for way in plan.protections for each in way.survive)}:
+        find_channel(name)
     ready = _with_listeners(plan, left_out)
     load_recogniser(plan.recogniser, plan.language).load()
     listening = Listening(
-        folder, plan.recogniser, plan.language, plan.seed, dnsmos=_has_dnsmos(left_out)
+        folder,
+        plan.recogniser,
+        plan.language,
+        plan.seed,
+        dnsmos=_has_dnsmos(left_out),
+        loudness=plan.loudness,
     )
     spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)
     return [
@@ -66,7 +74,7 @@ def prepare(
 
 def united(plans: Iterable[Iterable[Task]]) -> list[Task]:
     """The tasks of several plans as one list, each protection once, with all its listeners."""
-    together: dict[Task, list[str]] = {}
+    together: dict[Task, list[Listener]] = {}
     for task in (each for tasks in plans for each in tasks):
         together.setdefault(replace(task, listeners=()), []).extend(task.listeners)
     return [
@@ -141,13 +149,15 @@ def _others(own: Utterance, speech: list[Utterance]) -> list[Utterance]:
 
 def _with_listeners(plan: Plan, left_out: Callable[[str], None]) -> Plan:
     """The plan with `all` replaced by those that can be had."""
-    attacked = dict.fromkeys(way.against for way in plan.protections)
-    for name in attacked:
+    involved = dict.fromkeys(
+        name for way in plan.protections for name in (*way.against, *way.spare)
+    )
+    for name in involved:
         # A card of the registry is there before any weights are fetched.
         card = _card(name) if is_external(name) else find(name).card
         _require_gradients(plan, name, card)
     named = [name for name in plan.heard_by if name != ALL]
-    for name in (*attacked, *named):
+    for name in (*involved, *named):
         _card(name)
     if ALL not in plan.heard_by:
         return plan
@@ -156,7 +166,7 @@ def _with_listeners(plan: Plan, left_out: Callable[[str], None]) -> Plan:
 
 def _require_gradients(plan: Plan, name: str, card: Card) -> None:
     """Unless nothing but noise is added."""
-    ways = [way for way in plan.protections if way.against == name]
+    ways = [way for way in plan.protections if name in (*way.against, *way.spare)]
     if not all(isinstance(way.attack, WhiteNoise) for way in ways):
         require_gradients(card)
 

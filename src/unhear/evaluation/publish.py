@@ -58,7 +58,8 @@ def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """What was run, as it stands in the rows."""
     abouts = [row["about"] for row in rows]
     weights = {each["heard_by"]: each["heard_by_weights"] for each in abouts}
-    weights |= {each["against"]: each["weights"] for each in abouts}
+    for each in abouts:
+        weights |= zip(each["against"].split(", "), each["weights"].split(", "), strict=True)
     ways = {row["protection"]: row["about"] for row in rows}
     fields = {
         "noise scenes": "scene",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from unhear.evaluation.plan import Listener
     from unhear.evaluation.rows import Row
 
 ROWS = "rows.jsonl"
@@ -109,7 +110,7 @@ def rows_of(tasks: Sequence[Task], rows: list[Row]) -> list[Row]:
     return [known[each] for each in wanted if each in known]
 
 
-def _missing(tasks: Sequence[Task], rows: list[Row]) -> dict[Task, list[str]]:
+def _missing(tasks: Sequence[Task], rows: list[Row]) -> dict[Task, list[Listener]]:
     """The listeners of each task that have no row yet."""
     known = {rowsfile.identity(row["about"]) for row in rows}
     left = {
@@ -131,7 +132,7 @@ class _Result:
     settled: int = 0
 
 
-def _results(left: dict[Task, list[str]], jobs: int) -> Generator[_Result]:
+def _results(left: dict[Task, list[Listener]], jobs: int) -> Generator[_Result]:
     """Every recording protected and heard by every listener: what comes of it, as it comes."""
     with worker_pool(jobs) as pool:
         try:
@@ -145,7 +146,7 @@ def _results(left: dict[Task, list[str]], jobs: int) -> Generator[_Result]:
             pool.shutdown(cancel_futures=True)
 
 
-def _worked(left: dict[Task, list[str]], pool: Executor, ahead: int) -> Generator[_Result]:
+def _worked(left: dict[Task, list[Listener]], pool: Executor, ahead: int) -> Generator[_Result]:
     """``ahead`` pieces of work are handed out at a time. Listening comes before protecting
     more: rows are there early.
     """
@@ -169,14 +170,16 @@ def _worked(left: dict[Task, list[str]], pool: Executor, ahead: int) -> Generato
                 yield _Result(row=future.result(), settled=1)
 
 
-_Work = tuple[Task, str | None]  # None: nobody listens yet, the recording is to be protected
+_Work = tuple[
+    Task, "Listener | None"
+]  # None: nobody listens yet, the recording is to be protected
 
 
-def _do(task: Task, listener: str | None) -> Row | None:
+def _do(task: Task, listener: Listener | None) -> Row | None:
     return protect(task) if listener is None else judge(task, listener)
 
 
-def _told(task: Task, listener: str | None, error: BaseException) -> str:
+def _told(task: Task, listener: Listener | None, error: BaseException) -> str:
     where = f"{task.mixture.name}, {task.protection.title}"
     where += f", heard by {listener}" if listener else ""
     kind = "" if isinstance(error, UnhearError) else f"{type(error).__name__}: "

@@ -16,6 +16,7 @@ from unhear.evaluation.estimates import (
     share,
     wer,
 )
+from unhear.evaluation.plan import Listener
 from unhear.evaluation.rows import group
 from unhear.report.heat_maps import HeatMap
 from unhear.report.plots import Plot, Point, Series
@@ -38,7 +39,8 @@ instead, after peak normalisation. RPR, gain and level: of the enhancer's
 output, protected to original."""
 QUALITY_NOTE = """\
 Of the protected recording to the noisy one, with 95 % intervals: SNR in dB, over all and as a
-mean over segments; largest added sample (full scale is 1); PESQ wide-band and narrow-band; STOI
+mean over segments, and A-weighted; the share of its spectrum above the recording's masking
+threshold; largest added sample (full scale is 1); PESQ wide-band and narrow-band; STOI
 and ESTOI. DNSMOS, overall, of the recording before and after."""
 
 CONTROL = "white noise"
@@ -60,14 +62,29 @@ CLIP_COLUMNS = [
 
 def heard_as_attacked(rows: Iterable[Row]) -> list[Row]:
     """The rows in which the enhancer that was attacked is the one that listens."""
-    return [row for row in rows if row["about"]["heard_by"] == row["about"]["against"]]
+    return [row for row in rows if row["about"]["heard_by"] in attacked_in(row)]
+
+
+def listener(row: Row) -> str:
+    """Who enhances, and what has happened to the recording before."""
+    about = row["about"]
+    return str(Listener(about["heard_by"], about.get("through")))
+
+
+def attacked_in(row: Row) -> list[str]:
+    """The enhancers that a row's protection is against."""
+    return row["about"]["against"].split(", ")
 
 
 def by_protection(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows by how they were protected."""
+    return _by(rows, lambda row: row["protection"])
+
+
+def _by(rows: Iterable[Row], name: Callable[[Row], str]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row["protection"], []).append(row)
+        groups.setdefault(name(row), []).append(row)
     return groups
 
 
@@ -133,8 +150,9 @@ def protection_table(title: str, rows: Sequence[Row]) -> Table:
     """A line for each enhancer attacked, way of protecting, listener and SNR."""
     lines = [
         _line(protection, own[0]["about"], own)
-        for of_attacked in group(rows, "against", "heard_by").values()
-        for protection, of_way in by_protection(of_attacked).items()
+        for of_attacked in group(rows, "against").values()
+        for of_listener in _by(of_attacked, listener).values()
+        for protection, of_way in by_protection(of_listener).items()
         for own in group(of_way, "snr_db").values()
     ]
     return Table(title, COLUMNS, lines, TABLE_NOTE)
@@ -145,7 +163,7 @@ def _line(protection: str, about: Row, own: list[Row]) -> list[Value]:
     return [
         about["against"],
         protection,
-        about["heard_by"],
+        listener(own[0]),
         nan if snr_db is None else snr_db,
         clips(own),
         mean(own, "rpr").value,
@@ -174,6 +192,8 @@ def _both(figure: Callable[[bool], Estimate]) -> str:
 QUALITY: dict[str, tuple[str, str]] = {  # column → figure, format
     "SNR": ("snr_db", ".1f"),
     "segmental": ("segmental_snr_db", ".1f"),
+    "A-weighted": ("a_weighted_snr_db", ".1f"),
+    "audible": ("share_audible", ".3f"),
     "peak": ("peak", ".4f"),
     "PESQ-wb": ("pesq_wb", ".2f"),
     "PESQ-nb": ("pesq_nb", ".2f"),
@@ -201,9 +221,9 @@ def transfer_map(
     """What protecting against one enhancer does to every other; the control comes last."""
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        cells.setdefault((_attacked(row), row["about"]["heard_by"]), []).append(row)
+        cells.setdefault((_attacked(row), listener(row)), []).append(row)
     attacked = sorted(dict.fromkeys(name for name, _ in cells), key=CONTROL.__eq__)
-    heard_by = dict.fromkeys(listener for _, listener in cells)
+    heard_by = dict.fromkeys(name for _, name in cells)
     # Those that were attacked come first, in the same order: the diagonal is the attack itself.
     listeners = [name for name in attacked if name in heard_by]
     listeners += [name for name in heard_by if name not in attacked]
@@ -230,7 +250,7 @@ def clip_table(title: str, rows: Sequence[Row]) -> Table:
             nan if row["about"]["snr_db"] is None else row["about"]["snr_db"],
             row["about"]["against"],
             row["protection"],
-            row["about"]["heard_by"],
+            listener(row),
             *(_number(row["figures"][name]) for name in ("snr_db", "pesq_wb", "rpr")),
             wer([row], "enhanced_normalised").value,
             wer([row], NORMALISED).value,

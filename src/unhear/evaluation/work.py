@@ -13,15 +13,17 @@ from functools import cache, lru_cache
 from math import nan
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 
 from unhear import __version__, audio
 from unhear.audio import downmixed
+from unhear.channels import find_channel
 from unhear.dnsmos import dnsmos
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
 from unhear.evaluation.judge import LISTENING_RATE, hear, measure, transcribe
 from unhear.evaluation.rows import Row, finite, identity
+from unhear.passages import drawn
 from unhear.protect import Protector
 from unhear.recognise import Remembering, load_recogniser
 from unhear.targets import Target
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from unhear.datasets import Mixture, Utterance
     from unhear.enhancers.base import Enhancer
     from unhear.evaluation.judge import Signals
-    from unhear.evaluation.plan import Protection
+    from unhear.evaluation.plan import Listener, Protection
     from unhear.recognise import Recogniser
 
 PROTECTED = "protected"  # folder of the protected recordings in that of the run
@@ -54,6 +56,7 @@ class Listening:
     language: str
     seed: int
     dnsmos: bool  # whether its network can be had
+    loudness: bool = False  # whether loudness-normalised output is recognised, too
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Task:
     mixture: Mixture
     protection: Protection
     spoken: Utterance | None  # what is to be heard instead, for the target "speech"
-    listeners: tuple[str, ...]
+    listeners: tuple[Listener, ...]
     listening: Listening
 
     def about_protection(self) -> Row:
@@ -75,21 +78,28 @@ class Task:
             "speaker": mixture.utterance.speaker,
             **_about_noise(mixture),
             **self.protection.described(),
-            "weights": weights_digest(self.protection.against),
+            "weights": ", ".join(map(weights_digest, self.protection.against)),
+            **self._about_spared(),
             "spoken": spoken.name if spoken else None,
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             "unhear": __version__,
         }
 
-    def about(self, listener: str) -> Row:
+    def _about_spared(self) -> Row:
+        spared = ", ".join(map(weights_digest, self.protection.spare))
+        return {"weights_spared": spared} if spared else {}
+
+    def about(self, listener: Listener) -> Row:
         """All that decides a row."""
         return self.about_protection() | {
-            "heard_by": listener,
-            "heard_by_weights": weights_digest(listener),
+            "heard_by": listener.enhancer,
+            "heard_by_weights": weights_digest(listener.enhancer),
+            **({"through": listener.through} if listener.through else {}),
             "recogniser": self.recogniser.identity,
             "language": self.listening.language,
             "dnsmos": self.listening.dnsmos,
+            **({"loudness": True} if self.listening.loudness else {}),
         }
 
     @property
@@ -143,25 +153,34 @@ def protect(task: Task) -> Row | None:
 
 def make_protector(task: Task) -> Protector:
     """The protector of one task."""
-    enhancer, way = _enhancer(task.protection.against), task.protection
-    spoken = None
-    if task.spoken:
-        words = downmixed(audio.read(task.spoken.path), enhancer.card.sample_rate)
-        spoken = torch.from_numpy(words).float()
-    target = Target(way.target, spoken, task.listening.seed)
-    return Protector(enhancer, target, way.attack, way.budget)
+    way = task.protection
+    spoken = audio.read(task.spoken.path) if task.spoken else None
+    return Protector(
+        tuple(map(_enhancer, way.against)),
+        Target(way.target, spoken, task.listening.seed),
+        way.attack,
+        way.budget,
+        tuple(map(_enhancer, way.spare)),
+        tuple(map(find_channel, way.survive)),
+    )
 
 
-def listen(task: Task, listener: str) -> Signals:
+def listen(task: Task, listener: Listener) -> Signals:
     """What one listener makes of the recording and of the protected file: the same at every
     call, with draws that the attack has not seen.
     """
-    enhancer = _enhancer(listener)
-    enhancer.reseed(int(identity(task.about(listener)), 16) % 2**31)
-    return hear(_noisy(task.mixture), audio.read(task.output), enhancer)
+    noisy, enhancer = _noisy(task.mixture), _enhancer(listener.enhancer)
+    seed = int(identity(task.about(listener)), 16) % 2**31
+    enhancer.reseed(seed)
+    passage = None
+    if listener.through:
+        passage = drawn(find_channel(listener.through), noisy.sample_rate, seed)
+    return hear(
+        noisy, audio.read(task.output), enhancer, passage, loudness=task.listening.loudness
+    )
 
 
-def judge(task: Task, listener: str) -> Row:
+def judge(task: Task, listener: Listener) -> Row:
     """The row of one listener, of the protected file as it was written.
 
     Raises InputError or FailureError when it cannot be done.
@@ -185,9 +204,19 @@ def _opinions(task: Task, signals: Signals) -> dict[str, float]:
     if not task.listening.dnsmos:
         return dict.fromkeys(OPINIONS, nan)
     return {
-        name: dnsmos(downmixed(getattr(signals, signal), LISTENING_RATE)).overall
+        name: _overall(
+            downmixed(getattr(signals, signal), LISTENING_RATE).astype(float).tobytes()
+        )
         for name, signal in OPINIONS.items()
     }
+
+
+@lru_cache(maxsize=8)
+def _overall(samples: bytes) -> float:
+    """Kept, since a second of it costs more than one of Whisper: the noisy recording comes
+    again with every protection, the protected one with every listener.
+    """
+    return dnsmos(np.frombuffer(samples, float)).overall
 
 
 @lru_cache(maxsize=2)
