@@ -95,6 +95,54 @@ def test_table2_says_what_crosses_over():
     assert rise.values[2][0] == 0
 
 
+def test_erase_names_the_faintest_that_is_enough():
+    ways = [("pgd", "20 dB", ""), ("pgd", "30 dB", ""), ("pgd", "35 dB", "red green blue")]
+    ways += [("white-noise", "30 dB", "red green")]
+    rows = [row(attack=attack, after=after, budget=budget) for attack, budget, after in ways]
+    for each, (attack, budget, _) in zip(rows, ways, strict=True):
+        each["protection"] = f"{attack}, {budget}"
+    found = EXPERIMENTS["erase"].show(rows)
+    (line,) = found.headlines
+    assert line.value == "100 %"
+    assert "pgd, 30 dB" in line.text
+    assert found.heat_maps[0].values == [[100, 100, 25, 50]]
+    assert found.tables[0].rows[1][:2] == ["x", "pgd, 30 dB"]
+
+
+def test_survive_counts_what_is_left_after_each_channel():
+    bare, coded, control = row(after=""), row(after="red green"), row(attack="white-noise")
+    coded["about"]["through"] = "opus-24k"
+    found = EXPERIMENTS["survive"].show([bare, coded, control])
+    (line,) = found.headlines
+    assert line.value == "+25"
+    assert "opus-24k" in line.text
+    # DE: 75 points as written, 25 after the codec, so a third is kept.
+    assert found.heat_maps[0].rows == ["none", "opus-24k"]
+    assert [value[0] for value in found.heat_maps[0].values] == [75, 25]
+    assert [each[6] for each in found.tables[0].rows if each[1] == "pgd silence"] == [
+        pytest.approx(100),
+        pytest.approx(100 / 3),
+    ]
+
+
+def test_friends_tells_those_attacked_from_those_spared_and_left_out():
+    rows = [
+        row(against="x, y", heard_by=name, after="red green blue" if name == "z" else "")
+        for name in ("x", "y", "z")
+    ]
+    left_out = EXPERIMENTS["friends"].show(rows)
+    assert not left_out.headlines
+    assert [line[2] for line in left_out.tables[0].rows] == ["attacked", "attacked", "left out"]
+    for each in rows:
+        each["about"]["spare"] = "z"
+        each["figures"]["si_sdr_db"] = 20.0
+    (line,) = EXPERIMENTS["friends"].show(rows).headlines
+    assert line.value == "+0.0"
+    assert "against x, y, sparing z" in line.text
+    assert "20.0 dB SI-SDR" in line.text
+    assert "100 % of the words" in line.text
+
+
 def test_an_unknown_one_is_told(tmp_path):
     words = [sys.executable, "-m", "unhear", "reproduce", "fig9"]
     words += ["--data", str(tmp_path), "-o", str(tmp_path / "run")]

@@ -10,9 +10,10 @@ from unhear.budgets import MaxAmplitude, SignalToNoise, Unbounded
 from unhear.errors import InputError
 from unhear.evaluation.plan import Listener, Plan, Protection, protections
 from unhear.evaluation.plan_file import read_plan
-from unhear.experiments import EXPERIMENTS, chosen
+from unhear.experiments import EXPERIMENTS, OURS, PAPERS, chosen
 
 SNR = SignalToNoise(25.0)
+DIFFERENTIABLE = ("metricgan+", "segan", "dtln", "gtcrn", "nsnet2", "deepfilternet3")
 
 
 def test_a_grid_is_every_combination():
@@ -164,11 +165,29 @@ def test_a_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize("quick", [False, True])
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [each.name for each in PAPERS])
 def test_the_papers_experiments_are_plans(name, quick):
     plan = EXPERIMENTS[name].plan(quick=quick)
     assert {"metricgan+", "segan"} <= {name for way in plan.protections for name in way.against}
     assert (plan.clips or 0) >= (1 if quick else 40)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", [each.name for each in OURS])
+def test_our_experiments_are_plans_with_a_control(name, quick):
+    plan = EXPERIMENTS[name].plan(quick=quick)
+    attacks = {type(way.attack) for way in plan.protections}
+    assert attacks == {PGD, WhiteNoise}
+    budgets = {way.budget for way in plan.protections if isinstance(way.attack, WhiteNoise)}
+    assert budgets == {way.budget for way in plan.protections}
+    assert (plan.clips or 0) >= (1 if quick else 40)
+
+
+def test_a_friend_is_everyone_once():
+    ways = [way for way in EXPERIMENTS["friends"].plan(quick=False).protections if way.spare]
+    assert [way.spare for way in ways] == [(name,) for name in DIFFERENTIABLE]
+    for way in ways:
+        assert {*way.against, *way.spare} == {*DIFFERENTIABLE}
 
 
 def test_experiments_by_name():

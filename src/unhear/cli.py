@@ -176,7 +176,9 @@ def evaluate(
 
 @app.command
 def reproduce(
-    experiment: Annotated[str, Parameter(help="fig3, fig4, table1, table2 or all")],
+    experiment: Annotated[
+        str, Parameter(help="fig3, fig4, table1, table2, all; erase, survive or friends")
+    ],
     *,
     data: Annotated[Path, Parameter(help="speech and noise; see `unhear evaluate`")],
     output: RunFolder,
@@ -192,7 +194,11 @@ def reproduce(
     so_far: SoFar = False,
     json: Json = False,
 ) -> None:
-    """Run the paper's figures and tables, ours beside the paper's (arXiv 2206.08170)."""
+    """Run the paper's figures and tables, ours beside the paper's (arXiv 2206.08170).
+
+    Beyond the paper: how little it takes to erase the words (erase), what happens to a file on
+    its way (survive), and all enhancers but one (friends).
+    """
     from unhear.evaluation_commands import Place, reproduce
 
     place = Place(data, noise, output, jobs, so_far)

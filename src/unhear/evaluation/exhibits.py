@@ -64,7 +64,7 @@ def _protection(row: Row) -> str:
 
 
 def _exhibit(task: Task, row: Row) -> Exhibit:
-    signals = listen(task, Listener(task.protection.against[0]))
+    signals = listen(task, Listener(row["about"]["heard_by"]))
     summary = (
         f"Protected against {task.protection.attacked} by {task.protection.title}; of those "
         f"protected so, it has the median word error rate."

@@ -23,7 +23,7 @@ from unhear.report.plots import Plot, Point, Series
 from unhear.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from unhear.evaluation.rows import Row
     from unhear.report.tables import Value
@@ -61,8 +61,12 @@ CLIP_COLUMNS = [
 
 
 def heard_as_attacked(rows: Iterable[Row]) -> list[Row]:
-    """The rows in which the enhancer that was attacked is the one that listens."""
-    return [row for row in rows if row["about"]["heard_by"] in attacked_in(row)]
+    """The rows in which an enhancer that was attacked listens to the file as it was written."""
+    return [
+        row
+        for row in rows
+        if row["about"]["heard_by"] in attacked_in(row) and not row["about"].get("through")
+    ]
 
 
 def listener(row: Row) -> str:
@@ -78,10 +82,11 @@ def attacked_in(row: Row) -> list[str]:
 
 def by_protection(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows by how they were protected."""
-    return _by(rows, lambda row: row["protection"])
+    return by(rows, lambda row: row["protection"])
 
 
-def _by(rows: Iterable[Row], name: Callable[[Row], str]) -> dict[str, list[Row]]:
+def by(rows: Iterable[Row], name: Callable[[Row], str]) -> dict[str, list[Row]]:
+    """Rows by a name that they are given, in order of appearance."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(name(row), []).append(row)
@@ -151,7 +156,7 @@ def protection_table(title: str, rows: Sequence[Row]) -> Table:
     lines = [
         _line(protection, own[0]["about"], own)
         for of_attacked in group(rows, "against").values()
-        for of_listener in _by(of_attacked, listener).values()
+        for of_listener in by(of_attacked, listener).values()
         for protection, of_way in by_protection(of_listener).items()
         for own in group(of_way, "snr_db").values()
     ]
@@ -219,17 +224,30 @@ def transfer_map(
     title: str, rows: Sequence[Row], figure: Callable[..., Estimate], unit: str
 ) -> HeatMap:
     """What protecting against one enhancer does to every other; the control comes last."""
-    cells: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        cells.setdefault((_attacked(row), listener(row)), []).append(row)
-    attacked = sorted(dict.fromkeys(name for name, _ in cells), key=CONTROL.__eq__)
-    heard_by = dict.fromkeys(name for _, name in cells)
+    by_attacked = by(rows, _attacked)
+    attacked = sorted(by_attacked, key=CONTROL.__eq__)
+    heard_by = by(rows, listener)
     # Those that were attacked come first, in the same order: the diagonal is the attack itself.
     listeners = [name for name in attacked if name in heard_by]
     listeners += [name for name in heard_by if name not in attacked]
-    found = {cell: figure(own).value for cell, own in cells.items()}
-    values = [[found.get((name, each), nan) for each in listeners] for name in attacked]
-    return HeatMap(title, "attacked", "heard by", attacked, listeners, values, unit)
+    values = {
+        name: {each: figure(cell).value for each, cell in by(own, listener).items()}
+        for name, own in by_attacked.items()
+    }
+    ordered = {name: values[name] for name in attacked}
+    return matrix(title, ("attacked", "heard by"), ordered, listeners, unit)
+
+
+def matrix(
+    title: str,
+    labels: tuple[str, str],
+    values: Mapping[str, Mapping[str, float]],
+    columns: Sequence[str],
+    unit: str,
+) -> HeatMap:
+    """Values by row, then by column; ``labels`` say what the rows are, and the columns."""
+    cells = [[row.get(name, nan) for name in columns] for row in values.values()]
+    return HeatMap(title, *labels, [*values], [*columns], cells, unit)
 
 
 def _attacked(row: Row) -> str:

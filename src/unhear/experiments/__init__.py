@@ -1,4 +1,4 @@
-"""The paper's figures and tables: each a plan in YAML, and how its rows are shown.
+"""The paper's figures and tables, and ours: each a plan in YAML, and how its rows are shown.
 
 Dong, Yan, Wang, "Adversarial Privacy Protection on Speech Enhancement", arXiv 2206.08170. What
 the paper gives is under ``paper`` in the YAML files: only what is certain stands there.
@@ -47,22 +47,25 @@ class Experiment:
         return import_module(f"{__name__}.{self.name}").show(rows, paper)
 
 
-EXPERIMENTS = {
-    each.name: each
-    for each in (
-        Experiment("fig3", "fig3.yaml"),
-        Experiment("fig4", "fig3.yaml"),  # other figures of the same runs
-        Experiment("table1", "table1.yaml"),
-        Experiment("table2", "table2.yaml"),
-    )
-}
-ALL = "all"
+PAPERS = (
+    Experiment("fig3", "fig3.yaml"),
+    Experiment("fig4", "fig3.yaml"),  # other figures of the same runs
+    Experiment("table1", "table1.yaml"),
+    Experiment("table2", "table2.yaml"),
+)
+OURS = (
+    Experiment("erase", "erase.yaml"),
+    Experiment("survive", "survive.yaml"),
+    Experiment("friends", "friends.yaml"),
+)
+EXPERIMENTS = {each.name: each for each in (*PAPERS, *OURS)}
+ALL = "all"  # of the paper's
 
 
 def chosen(name: str) -> list[Experiment]:
-    """The experiment of that name, or all; raises InputError when there is none."""
+    """The experiment of that name, or all of the paper's; raises InputError for no name."""
     if name == ALL:
-        return list(EXPERIMENTS.values())
+        return list(PAPERS)
     if name not in EXPERIMENTS:
         raise InputError(
             f"there is no experiment {name!r}: give {', '.join(EXPERIMENTS)} or {ALL}"
