@@ -6,7 +6,6 @@ left, ‖x + δ - t‖ / ‖x - t‖, and the smallest δ that leaves u of it, (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +21,8 @@ from unhear.passages import Passages
 from unhear.targets import Distance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 SAMPLES = 64
@@ -39,18 +40,15 @@ class Through(Enhancer):
         return audio
 
 
-@dataclass(frozen=True)
-class Cubic:
+def wavy(enhanced: Tensor) -> Tensor:
     """A loss with many minima: Σ cos(40 y) + y²."""
-
-    def __call__(self, enhanced: Tensor) -> Tensor:
-        return (torch.cos(40 * enhanced) + enhanced.square()).sum(-1)
+    return (torch.cos(40 * enhanced) + enhanced.square()).sum(-1)
 
 
 class Watched(Objective):
     """Remembers where gradients were taken, and knows what is left in closed form."""
 
-    def __init__(self, target: Tensor, loss: object = None) -> None:
+    def __init__(self, target: Tensor, loss: Callable[[Tensor], Tensor] | None = None) -> None:
         heard = Heard(Through(), [])
         super().__init__([Defeat(heard, loss or Distance(target, "mse"), target)])
         object.__setattr__(self, "seen", [])
@@ -111,12 +109,12 @@ def test_pgd_ends_when_every_row_is_good_enough() -> None:
 def test_restarts_keep_the_best_end_of_each_row() -> None:
     target = random(4, seed=1)
     starts = [PGD(steps=8, seed=seed) for seed in (5, 6, 7)]
-    goal = Watched(target, Cubic())
+    goal = Watched(target, wavy)
     left = torch.stack(
         [goal.resemblance(AUDIO + start(AUDIO, goal, BUDGET)) for start in starts]
     )
     together = PGD(steps=8, seed=5, restarts=3)
-    delta = together(AUDIO, goal := Watched(target, Cubic()), BUDGET)
+    delta = together(AUDIO, goal := Watched(target, wavy), BUDGET)
     assert torch.equal(goal.resemblance(AUDIO + delta), left.amin(0))
     assert len(set(left.argmin(0).tolist())) > 1  # or it would not matter that rows are apart
     assert len(goal.seen) == together.evaluations == 24
@@ -139,7 +137,7 @@ def test_checkpoints_are_those_of_the_paper() -> None:
 
 
 def test_apgd_returns_the_best_point_that_it_saw() -> None:
-    goal = Watched(random(4, seed=1), Cubic())
+    goal = Watched(random(4, seed=1), wavy)
     delta = APGD(steps=40)(AUDIO, goal, BUDGET)
     seen = torch.stack([goal.losses(audio) for audio in goal.seen])
     assert torch.equal(goal.losses(AUDIO + delta), seen.amin(0))

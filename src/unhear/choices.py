@@ -80,7 +80,7 @@ class Choice:
     against_rate: Rate = None
     weights: Weights = None
     attack: Annotated[
-        str, Parameter(help="fgsm, pgd, opt or white-noise; see `unhear attacks`")
+        str, Parameter(help="pgd, apgd, least, fgsm, opt or white-noise; see `unhear attacks`")
     ] = "pgd"
     target: Annotated[
         Literal["erase", "silence", "noise", "speech"],

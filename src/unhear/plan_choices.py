@@ -57,7 +57,8 @@ class PlanChoice:
         Parameter(help="what also happens to recordings before they are enhanced"),
     ] = field(default_factory=list[str])
     attack: Annotated[
-        list[str], Parameter(help="fgsm, pgd, opt or white-noise, which is the control [pgd]")
+        list[str],
+        Parameter(help="pgd, apgd, least, fgsm, opt or white-noise, the control [pgd]"),
     ] = field(default_factory=lambda: ["pgd"])
     target: Annotated[list[str], Parameter(help="erase, silence, noise or speech [erase]")] = (
         field(default_factory=lambda: ["erase"])

@@ -71,7 +71,7 @@ class APGD(Attack):
             reached = _point(audio, budget.project(ahead, audio), objective)
             falls = falls + (reached.losses < x.losses).int()
             previous, x = x.delta, reached
-            best = best.where(best.losses <= x.losses, x)
+            best = best.where(best.losses <= x.losses, x)  # NaN is kept: divergence shows
             if k in checkpoints(self.steps):
                 stuck = (falls < RHO * (k - w)) | ((eta == eta_w) & (best.losses == f_w))
                 eta_w, eta = eta, (eta / 2).where(stuck, eta)

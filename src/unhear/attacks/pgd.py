@@ -44,7 +44,7 @@ class PGD(Attack):
     )
     restarts: int = parameter(1, "random starts, of which the best end is kept", quiet=True)
     until: float = parameter(
-        0.0, "stop where no more than this is left of the words, 0 to 1 [0: never]", quiet=True
+        0.0, "stop where no more than this is left of the words, 0 to 1 (0: never)", quiet=True
     )
     seed: int = parameter(0, "of the random start")
 
@@ -88,7 +88,7 @@ class PGD(Attack):
         """From a perturbation to a better one; a row that is good enough stays."""
         radius = budget.radius(audio)
         velocity = delta.new_zeros(delta.shape)
-        moving = radius >= 0
+        moving = radius >= 0  # every row
         for step in range(self.steps):
             if self.until and step % LOOK_EVERY == 0:
                 moving = objective.resemblance(audio + delta)[:, None] > self.until
