@@ -7,9 +7,9 @@ import torch
 
 from unhear.attacks import PGD
 from unhear.budgets import SignalToNoise
-from unhear.channels import Passage, Survivable, WithDownmix, find_channel
+from unhear.channels import Channel, Passage, Survivable, WithDownmix, find_channel
 from unhear.enhancers.base import Card, Enhancer
-from unhear.objective import ALLOWED_DB, Defeat, Heard, Objective, Spare
+from unhear.objective import ALLOWED_DB, WEAKEST, Defeat, Heard, Objective, Spare
 from unhear.passages import Passages, drawn
 from unhear.targets import Distance, resemblance
 
@@ -39,10 +39,16 @@ def half(part: int, gain: float) -> torch.Tensor:
     return torch.diag(keep)
 
 
-def defeat(matrix: torch.Tensor, audio: torch.Tensor, channels: list = []) -> Defeat:  # noqa: B006
-    heard = Heard(Linear(matrix), channels)
+def whole(
+    enhancer: Enhancer, audio: torch.Tensor, channels: tuple[Channel, ...] = ()
+) -> Defeat:
+    heard = Heard(enhancer, channels)
     reference = heard(audio)
     return Defeat(heard, Distance(torch.zeros_like(reference), "mse"), reference)
+
+
+def defeat(matrix: torch.Tensor, audio: torch.Tensor) -> Defeat:
+    return whole(Linear(matrix), audio)
 
 
 def spare(matrix: torch.Tensor, audio: torch.Tensor) -> Spare:
@@ -68,6 +74,33 @@ def test_a_loud_enhancer_does_not_drown_a_quiet_one(audio: torch.Tensor) -> None
     torch.testing.assert_close(loud.norm(dim=1), quiet.norm(dim=1))
     own = [Objective([goal]).gradient(audio).norm(dim=1) for goal in goals]
     torch.testing.assert_close(2 * loud.norm(dim=1), (own[0] + own[1]) / 2)
+
+
+class Band(Linear):
+    """Lets the lower or the upper half of the spectrum through."""
+
+    def __init__(self, *, upper: bool) -> None:
+        super().__init__(torch.zeros(()))
+        self.upper = upper
+
+    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(audio)
+        kept = torch.arange(spectrum.shape[1]) >= spectrum.shape[1] // 2
+        kept = kept if self.upper else ~kept
+        return torch.fft.irfft(spectrum * kept, audio.shape[1])
+
+
+def test_an_enhancer_that_is_defeated_pulls_less() -> None:
+    """One of two has other noise for its output: nothing resembles what was there."""
+    audio, other = 0.1 * random(2, 8000), 0.1 * random(2, 8000, seed=1)
+    low, high = Band(upper=False), Band(upper=True)
+    objective = Objective([whole(low, audio), whole(high, audio)])
+    for moved, ratio in ((audio, 1.0), (low(other) + high(audio), WEAKEST)):
+        found = objective.gradient(moved)
+        lengths = [band(found).norm(dim=1) for band in (low, high)]
+        torch.testing.assert_close(
+            lengths[0] / lengths[1], torch.full((2,), ratio).double(), rtol=0.5, atol=0
+        )
 
 
 def test_losses_are_summed_over_the_enhancers(audio: torch.Tensor) -> None:
@@ -126,7 +159,9 @@ def test_the_worst_enhancer_decides_how_much_is_left() -> None:
 
 def test_a_downmix_counts_for_all_its_channels(audio: torch.Tensor) -> None:
     stereo = torch.cat([audio, audio[:1]])  # two recordings of two channels
-    objective = Objective([defeat(torch.eye(SAMPLES).double(), stereo, [WithDownmix(2)])])
+    objective = Objective(
+        [whole(Linear(torch.eye(SAMPLES).double()), stereo, (WithDownmix(2),))]
+    )
     own = stereo.square().mean(1)
     downmixes = stereo.unflatten(0, (2, 2)).mean(1).square().mean(1)
     torch.testing.assert_close(objective.losses(stereo), own + downmixes.repeat_interleave(2))

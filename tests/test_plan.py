@@ -83,7 +83,7 @@ through: mp3-64k
     assert plan.protections[0].spare == ("segan",)
     assert plan.protections[0].survive == ("gain", "opus-24k")
     assert plan.through == ("mp3-64k",)
-    assert "sparing segan, surviving gain" in plan.protections[0].title
+    assert "sparing segan, surviving gain + opus-24k" in plan.protections[0].title
 
 
 def written(tmp_path, text):

@@ -61,13 +61,14 @@ def reproduce(
 ) -> None:
     """Run the experiments of that name and write them into one report."""
     from unhear.evaluation.plan import changed
-    from unhear.experiments import chosen
+    from unhear.experiments import OURS, chosen
 
     experiments = chosen(name)
     plans = [changed(each.plan(quick=quick), limit, model) for each in experiments]
     done, failures = _run(plans, place)
     found = [each.show(rows) for each, (_, rows) in zip(experiments, done, strict=True)]
-    title = f"The paper reproduced: {name}{', quickly' if quick else ''}"
+    what = "Beyond the paper" if set(experiments) <= set(OURS) else "The paper reproduced"
+    title = f"{what}: {name}{', quickly' if quick else ''}"
     tasks = [task for own, _ in done for task in own]
     rows = list({str(row["about"]): row for _, own in done for row in own}.values())
     _publish(title, found, tasks, rows, place.folder, json=json)

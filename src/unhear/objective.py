@@ -4,14 +4,14 @@ The only thing that an attack sees of all of them.
 
 Several enhancers are balanced by their gradients, not by their losses: a sum of losses is
 captured by whichever gives way most easily. For each recording, every enhancer to defeat pulls
-with a gradient of the same length, that of their mean; one that is to be spared pulls back the
-harder the nearer its output comes to what it is allowed to change.
+as hard as words may be left in its output, whatever the length of its gradient; one that is to
+be spared pulls back the harder the nearer its output comes to what it is allowed to change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 TINY = 1e-20  # keeps 0 / 0 out of the gradients of what cannot change
 ALLOWED_DB = 18.0  # SI-SDR that a spared enhancer's output keeps to its output on the original
-STRONGEST = 4.0  # pull of a spared enhancer, in pulls of one to defeat
+STRONGEST = 4.0  # pull of a spared enhancer, in pulls of those to defeat together
+WEAKEST = 0.1  # pull of an enhancer in whose output nothing is left; a whole one pulls with 1
 
 
 def _nothing() -> None:
@@ -71,6 +72,12 @@ class Defeat:
     loss: Loss
     reference: Float[Tensor, "clips samples"]  # what it makes of the recording itself
 
+    def left(self, output: Float[Tensor, "clips samples"]) -> Float[Tensor, " clips"]:
+        """How much of the words an output may still carry: about 1 for the reference, 0 where
+        nothing is left; see :func:`unhear.targets.resemblance`.
+        """
+        return resemblance(output, self.reference, self.heard.enhancer.card.sample_rate)
+
 
 @dataclass(frozen=True)
 class Spare:
@@ -102,20 +109,8 @@ class Objective:
 
     @torch.no_grad()
     def resemblance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
-        """How much of its words an enhancer's output may still carry, the worst of them all.
-
-        See :func:`unhear.targets.resemblance`: about 1 where nothing was done, 0 where nothing
-        is left.
-        """
-        found = [
-            _worst(
-                resemblance(
-                    each.heard(audio), each.reference, each.heard.enhancer.card.sample_rate
-                ),
-                len(audio),
-            )
-            for each in self.defeated
-        ]
+        """The most that is left of the words in any of the outputs: see :meth:`Defeat.left`."""
+        found = [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
         return torch.stack(found).amax(0)
 
     def gradient(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
@@ -155,27 +150,40 @@ class Objective:
         self, arriving: Float[Tensor, "batch time"], passage: Passage | None
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
         """One enhancer after the other, so that one graph is in memory at a time."""
-        found = [_pull(arriving, each, passage) for each in self.defeated]
-        losses = torch.stack([each for each, _ in found]).sum(0)
-        pulls = [pull for _, pull in found]
+        pulls = [_pull(arriving, each, passage) for each in self.defeated]
+        losses = torch.stack([pull.losses for pull in pulls]).sum(0)
         if len(pulls) == 1 and not self.spared:
-            return losses, pulls[0]
-        lengths = torch.stack([_length(pull) for pull in pulls])
-        directions = [pull / length for pull, length in zip(pulls, lengths, strict=True)]
-        total = torch.stack(directions).mean(0)
+            return losses, pulls[0].gradient
+        lengths = torch.stack([_length(pull.gradient) for pull in pulls])
+        weights = torch.stack([_weight(pull, len(arriving)) for pull in pulls])
+        directions = torch.stack([pull.gradient for pull in pulls]) / lengths
+        total = (weights / weights.sum(0) * directions).sum(0)
         for each in self.spared:
             total = total + _push(arriving, each, passage)
         return losses, total * lengths.mean(0)
 
 
+class _Pull(NamedTuple):
+    """What one enhancer to defeat has to say, row by row."""
+
+    losses: Float[Tensor, " batch"]
+    gradient: Float[Tensor, "batch time"]
+    left: Callable[[], Float[Tensor, " clips"]]  # of the words, where anybody wants to know
+
+
 def _pull(
     arriving: Float[Tensor, "batch time"], defeat: Defeat, passage: Passage | None
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
-    """One enhancer's losses, row by row, and their gradient."""
+) -> _Pull:
     audio = arriving.requires_grad_()
-    losses = defeat.loss(defeat.heard(audio, passage))
+    output = defeat.heard(audio, passage)
+    losses = defeat.loss(output)
     (gradient,) = torch.autograd.grad(losses.sum(), audio)
-    return _per_row(losses.detach(), len(audio)), gradient
+    losses, output = losses.detach(), output.detach()
+    return _Pull(_per_row(losses, len(audio)), gradient, lambda: defeat.left(output))
+
+
+def _weight(pull: _Pull, rows: int) -> Float[Tensor, "rows 1"]:
+    return _worst(pull.left(), rows).clamp(WEAKEST, 1)[:, None]
 
 
 def _push(

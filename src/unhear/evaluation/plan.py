@@ -53,8 +53,8 @@ class Protection:
             if getattr(self.attack, setting.name) != setting.default
             and setting.name not in {"steps", "seed"}
         ]
-        parts += [f"sparing {name}" for name in self.spare]
-        parts += [f"surviving {name}" for name in self.survive]
+        parts += [f"sparing {' + '.join(self.spare)}"] if self.spare else []
+        parts += [f"surviving {' + '.join(self.survive)}"] if self.survive else []
         return ", ".join(parts)
 
     def described(self) -> dict[str, Any]:

@@ -83,5 +83,5 @@ def _listed(values: Iterable[object]) -> str:
 
 def _settings(about: Row) -> str:
     own = {key: value for key, value in about["attack"].items() if key != "name"}
-    own |= {"target": about["target"], "budget": about["budget"]}
+    own |= {key: about[key] for key in ("target", "budget", "spare", "survive") if key in about}
     return ", ".join(f"{key} {value}" for key, value in own.items())
