@@ -64,12 +64,14 @@ def protect(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Add a faint perturbation that makes an enhancer fail, and measure the written file.
+    """Add a faint perturbation that makes enhancers fail, and measure the written file.
 
     Rate, channels, length and sample format stay as they are, and so does whatever lies above
-    the enhancer's band. People hear the recording nearly as before, and recognisers still read
-    it: the protection is against whoever enhances it first. The defaults are what kept most
-    words out of the enhanced recording in our measurements (docs/results.md).
+    the enhancers' band. People hear the recording nearly as before, and recognisers still read
+    it: the protection is against whoever enhances it first, with an enhancer named by --against;
+    others mostly see through it. What happens to a file on its way, such as a codec, can undo
+    it, unless it was computed to --survive that. The defaults are what kept most words out of
+    the enhanced recording in our measurements (docs/results.md).
     """
     from unhear.commands import Showing, protect_files
 

@@ -73,10 +73,11 @@ class Defeat:
     reference: Float[Tensor, "clips samples"]  # what it makes of the recording itself
 
     def left(self, output: Float[Tensor, "clips samples"]) -> Float[Tensor, " clips"]:
-        """How much of the words an output may still carry: about 1 for the reference, 0 where
-        nothing is left; see :func:`unhear.targets.resemblance`.
+        """How much of the words an output may still carry: 1 for the reference, 0 where nothing
+        is left, or its opposite; see :func:`unhear.targets.resemblance`.
         """
-        return resemblance(output, self.reference, self.heard.enhancer.card.sample_rate)
+        rate = self.heard.enhancer.card.sample_rate
+        return resemblance(output, self.reference, rate).clamp(min=0)
 
 
 @dataclass(frozen=True)

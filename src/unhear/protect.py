@@ -122,6 +122,7 @@ class Protector:
             self._batch(parts[batch], [side.batch(batch) for side in sides], rate, counter)
             for batch in (slice(i, i + size) for i in range(0, len(parts), size))
         ]
+        counter.finish()
         return chunks.join(torch.cat(deltas), samples)
 
     def _batch(
@@ -149,6 +150,11 @@ class _Counter:
     def __call__(self) -> None:
         self.done += 1
         self.progress(self.done, self.total)
+
+    def finish(self) -> None:
+        """Attacks may stop early, where little is left to do."""
+        if self.done < self.total:
+            self.progress(self.total, self.total)
 
 
 def _at_own_rate(
