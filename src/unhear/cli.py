@@ -68,7 +68,7 @@ def protect(
 
     Rate, channels, length and sample format stay as they are, and so does whatever lies above
     the enhancers' band. People hear the recording nearly as before, and recognisers still read
-    it: the protection is against whoever enhances it first, with an enhancer named by --against;
+    it: the protection is against whoever enhances it first with an enhancer named by --against;
     others mostly see through it. What happens to a file on its way, such as a codec, can undo
     it, unless it was computed to --survive that. The defaults are what kept most words out of
     the enhanced recording in our measurements (docs/results.md).
