@@ -11,14 +11,7 @@ from cyclopts.validators import Number
 
 from unhear import __version__
 from unhear.attacks import make_attack
-from unhear.budgets import (
-    AWeighted,
-    Budget,
-    Masked,
-    MaxAmplitude,
-    SignalToNoise,
-    Unbounded,
-)
+from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     DEFAULT,
     find,
@@ -114,19 +107,14 @@ class Choice:
 
     def make_budget(self) -> Budget:
         """The one budget that was chosen; raises InputError when it is more than one."""
-        kinds = {
-            SignalToNoise: self.snr,
-            MaxAmplitude: self.eps,
-            Masked: self.masked,
-            AWeighted: self.a_weighted,
-        }
-        found = [kind(value) for kind, value in kinds.items() if value is not None]
+        numbers = {name: getattr(self, name) for name in BUDGETS}
+        found: list[Budget] = [
+            BUDGETS[name](value) for name, value in numbers.items() if value is not None
+        ]
         found += [Unbounded()] if self.unbounded else []
         if len(found) > 1:
-            raise InputError(
-                "--snr, --eps, --masked, --a-weighted and --unbounded exclude each other: give "
-                "one of them"
-            )
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in BUDGETS)
+            raise InputError(f"{flags} and --unbounded exclude each other: give one of them")
         return found[0] if found else SignalToNoise(DEFAULT_SNR_DB)
 
     def make_attack(self) -> Attack:

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from unhear.budgets import (
-    AWeighted,
-    Budget,
-    Masked,
-    MaxAmplitude,
-    SignalToNoise,
-    Unbounded,
-)
+from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.choices import DEFAULT_SNR_DB
 from unhear.enhancers import DEFAULT
 from unhear.errors import InputError
@@ -155,9 +148,8 @@ class PlanChoice:
         )
 
     def _budgets(self) -> list[Budget]:
-        found: list[Budget] = [SignalToNoise(value) for value in self.snr]
-        found += [MaxAmplitude(value) for value in self.eps]
-        found += [Masked(value) for value in self.masked]
-        found += [AWeighted(value) for value in self.a_weighted]
+        found: list[Budget] = [
+            kind(value) for name, kind in BUDGETS.items() for value in getattr(self, name)
+        ]
         found += [Unbounded()] if self.unbounded else []
         return found or [SignalToNoise(DEFAULT_SNR_DB)]

@@ -12,7 +12,15 @@ from unhear.budgets.scaled import Scaled
 from unhear.budgets.stored import stored_within
 from unhear.budgets.weighted import AWeighted
 
+BUDGETS = {  # by the name of the setting that takes their one number
+    "snr": SignalToNoise,
+    "eps": MaxAmplitude,
+    "masked": Masked,
+    "a_weighted": AWeighted,
+}
+
 __all__ = [
+    "BUDGETS",
     "TINY",
     "AWeighted",
     "Budget",

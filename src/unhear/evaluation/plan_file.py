@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from unhear.attacks import ATTACKS
-from unhear.budgets import (
-    AWeighted,
-    Budget,
-    Masked,
-    MaxAmplitude,
-    SignalToNoise,
-    Unbounded,
-)
+from unhear.budgets import BUDGETS, Budget, Unbounded
 from unhear.errors import InputError
 from unhear.evaluation.plan import Plan, Protection, protections
 
@@ -23,12 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BUDGETS = {
-    "snr": SignalToNoise,
-    "eps": MaxAmplitude,
-    "masked": Masked,
-    "a_weighted": AWeighted,
-}
 UNBOUNDED = "unbounded"
 PROTECTION = ("against", "attack", "target", "spare", "survive", *BUDGETS, UNBOUNDED)
 
