@@ -147,7 +147,7 @@ def test_apgd_returns_the_best_point_that_it_saw() -> None:
 def test_apgd_halves_its_step_until_it_fits() -> None:
     """The goal is 0.3 of the budget away: steps of twice the budget pass it by far."""
     goal = wanting(0.3 * (1 - UNTIL))
-    delta = APGD(steps=200, start=0.0)(AUDIO[:1], goal, BUDGET)
+    delta = APGD(steps=200, step_size=2.0, start=0.0)(AUDIO[:1], goal, BUDGET)
     assert goal.resemblance(AUDIO[:1] + delta) < 0.02
 
 
