@@ -63,6 +63,12 @@ def row(
     }
 
 
+def test_what_went_through_a_channel_is_not_what_was_attacked():
+    direct, coded, ensemble = row(), row(), row(against="x, y", heard_by="y")
+    coded["about"]["through"] = "opus-24k"
+    assert heard_as_attacked([direct, coded, ensemble]) == [direct, ensemble]
+
+
 def test_wer_by_hand():
     rows = [
         row("a", after=""),

@@ -178,7 +178,7 @@ def noise(*shape: int) -> Tensor:
 def test_the_guides_own_enhancers_are_attacked(own: str, run: Callable[..., Outcome]) -> None:
     outcome = run(*PROTECT, own)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.settings["against"] == own
+    assert outcome.settings["against"] == [own]
     assert "against_rate" not in outcome.settings
     before, after = soundfile.read("in.wav")[0], soundfile.read("out.wav")[0]
     assert 0 < np.abs(after - before).max() < 0.1
@@ -541,7 +541,7 @@ def test_an_enhancer_is_added_by_one_file(run: Callable[..., Outcome]) -> None:
     assert "smoother" in run("enhancers").out
     outcome = run(*PROTECT, "smoother")
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.settings["weights"] == "random"
+    assert outcome.settings["weights"] == {"smoother": "random"}
 
 
 def test_the_guides_wheel_is_a_source() -> None:

@@ -10,15 +10,17 @@ from unhear.networks.base import run
 from unhear.networks.gru import run_frozen
 
 
-@pytest.mark.parametrize("steps", [1, 9])
+@pytest.mark.parametrize(("batch", "steps"), [(3, 9), (3, 1), (1, 9), (1, 1)])
 @pytest.mark.parametrize(
     "kind",
     [{}, {"num_layers": 2}, {"bidirectional": True}, {"num_layers": 2, "bidirectional": True}],
 )
-def test_outputs_and_gradients_are_those_of_torch(kind: dict[str, int], steps: int) -> None:
+def test_outputs_and_gradients_are_those_of_torch(
+    kind: dict[str, int], batch: int, steps: int
+) -> None:
     torch.manual_seed(0)
     layers = nn.GRU(5, 7, batch_first=True, **kind).double().requires_grad_(requires_grad=False)
-    x = torch.randn(3, steps, 5, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(batch, steps, 5, dtype=torch.float64, requires_grad=True)
     expected, found = layers(x)[0], run_frozen(layers, x)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     weight = torch.randn_like(expected)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from unhear.audio import Recording
+from unhear.channels import Passage
+from unhear.enhance import loudness_normalised, peak_normalised
 from unhear.enhancers.base import Card, Enhancer
 from unhear.evaluation.judge import Transcripts, hear, measure
 from unhear.metrics import snr_db
@@ -57,6 +59,36 @@ def test_output_beyond_full_scale_is_not_clipped_before_it_is_turned_down() -> N
     signals = hear(noisy, noisy, Gain(10.0))
     scaled = noisy.samples / np.abs(noisy.samples).max()
     np.testing.assert_allclose(signals.enhanced_normalised.samples, scaled, atol=2**-15)
+
+
+def test_loudness_is_that_of_broadcasts() -> None:
+    """BS.1770: a full-scale sine of 997 Hz in one channel has -3.01 LUFS."""
+    sine = np.sin(2 * np.pi * 997 * np.arange(2 * RATE) / RATE)
+    for level in (1.0, 1e-3):
+        loud = loudness_normalised(Recording(level * sine[None], RATE))
+        peak = np.abs(loud.samples).max()
+        assert 20 * np.log10(peak) == pytest.approx(-23 + 3.01, abs=0.15)
+    silence = Recording(np.zeros((1, RATE)), RATE)
+    assert not loudness_normalised(silence).samples.any()
+    short = Recording(0.1 * sine[None, : RATE // 10], RATE)
+    np.testing.assert_array_equal(
+        loudness_normalised(short).samples, peak_normalised(short).samples
+    )
+
+
+def test_a_passage_changes_what_is_enhanced_and_not_the_files() -> None:
+    noisy = recording(0)
+    protected = noisy.with_samples(np.round(noisy.samples * 0.9 * 32768) / 32768)
+    passage = Passage(lambda audio: audio / 2)
+    signals = hear(noisy, protected, Gain(0.5), passage, loudness=True)
+    assert signals.noisy is noisy
+    assert signals.enhanced_protected_loud is not None
+    np.testing.assert_allclose(signals.enhanced.samples, noisy.samples / 4, atol=2**-15)
+    figures, direct = measure(signals), measure(hear(noisy, protected, Gain(0.5)))
+    assert figures.snr_db == direct.snr_db
+    # The channel's own half is no gain of the enhancer's.
+    assert figures.gain_db == pytest.approx(direct.gain_db, abs=0.01)
+    assert measure(signals, direct) == figures
 
 
 def test_figures_of_a_known_perturbation() -> None:

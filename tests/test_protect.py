@@ -20,7 +20,7 @@ from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded, store
 from unhear.channels import Resample, path_to_enhancer
 from unhear.chunks import plan
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.base import Enhancer
+from unhear.enhancers.base import Card, Enhancer
 from unhear.errors import FailureError
 from unhear.objective import Heard
 from unhear.protect import Protector
@@ -78,6 +78,33 @@ def recorded(samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> 
 
 def added(protected: Recording, recording: Recording) -> np.ndarray:
     return protected.samples - recording.samples
+
+
+# Several enhancers
+
+
+class Through(Enhancer):
+    """y = x, at any rate."""
+
+    def __init__(self, rate: int, grid: int = 1) -> None:
+        self.card = Card(f"{rate} Hz", "", rate, 0, True, True, "", "", "")
+        self.grid = grid
+
+    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
+        return audio
+
+
+@pytest.mark.parametrize("seconds", [1.0, 20.0])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 47_952])
+def test_enhancers_of_different_rates_pull_the_same_way(rate: int, seconds: float) -> None:
+    """All hear the same, so silence is the recording itself, taken away: if one of them were
+    out of step, they would get into each other's way.
+    """
+    both = (Through(16_000, grid=16_384), Through(48_000))
+    silence = Protector(both, Target("silence"), PGD(2, start=0.0), SignalToNoise(20.0))
+    recording = recorded(babble(seconds, rate), rate)
+    change = added(silence(recording), recording)
+    assert np.corrcoef(change[0], recording.samples[0])[0, 1] < -0.95
 
 
 # Chunks

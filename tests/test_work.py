@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import soundfile
 
+from unhear import audio
 from unhear.attacks import FGSM, PGD
+from unhear.audio import Recording
 from unhear.budgets import SignalToNoise
 from unhear.datasets import Mixture, Noise, Utterance
+from unhear.dnsmos import Opinion
 from unhear.errors import InputError
 from unhear.evaluation.plan import Listener, Plan, Protection
 from unhear.evaluation.prepare import prepare, united
 from unhear.evaluation.rows import identity
-from unhear.evaluation.work import Listening, Task
+from unhear.evaluation.work import Listening, Task, _overall, listen
 
 LISTENER = Listener("metricgan+")
 WAY = Protection(("metricgan+",), FGSM(), "silence", SignalToNoise(25.0))
@@ -56,6 +59,7 @@ def changed(task, what):
         "language": replace(task, listening=replace(listening, language="de")),
         "seed": replace(task, listening=replace(listening, seed=1)),
         "dnsmos": replace(task, listening=replace(listening, dnsmos=False)),
+        "loudness": replace(task, listening=replace(listening, loudness=True)),
     }[what]
 
 
@@ -63,7 +67,7 @@ def changed(task, what):
     "what",
     [
         *("words", "recording", "noise", "place", "level", "attack", "target", "budget"),
-        *("spoken", "language", "seed", "dnsmos", "together", "spare", "survive"),
+        *("spoken", "language", "seed", "dnsmos", "loudness", "together", "spare", "survive"),
     ],
 )
 def test_whatever_decides_a_row_is_in_its_name(task, what):
@@ -74,6 +78,42 @@ def test_whatever_decides_a_row_is_in_its_name(task, what):
 def test_what_happens_before_the_listener_decides_a_row_but_not_the_protection(task):
     after = Listener("metricgan+", "gain")
     assert identity(task.about(after)) != identity(task.about(LISTENER))
+    assert replace(task, listeners=(after,)).output == task.output
+
+
+def test_the_version_of_a_codec_decides_what_comes_through_it(task):
+    assert "codecs" not in task.about(Listener("metricgan+", "gain"))
+    assert task.about(Listener("metricgan+", "opus-20k"))["codecs"].startswith("PyAV ")
+    prepared = replace(task, protection=replace(WAY, survive=("gain", "mulaw")))
+    assert "codecs" in prepared.about_protection()
+    assert "codecs" not in task.about_protection()
+
+
+def test_every_protection_of_a_recording_goes_through_the_same_draw(task, monkeypatch):
+    monkeypatch.setattr(audio, "read", lambda _: recording())
+    monkeypatch.setattr("unhear.evaluation.work._noisy", lambda _: recording())
+    through = Listener("log-mmse", "gain")
+    other = replace(task, protection=replace(WAY, budget=SignalToNoise(30.0)))
+    levels = [listen(each, through).arriving[0].samples.std() for each in (task, other)]
+    assert levels[0] == levels[1] != recording().samples.std()
+    elsewhere = replace(task, mixture=replace(task.mixture, snr_db=4.0))
+    assert listen(elsewhere, through).arriving[0].samples.std() != levels[0]
+
+
+def test_an_opinion_is_asked_for_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "unhear.evaluation.work.dnsmos",
+        lambda samples: asked.append(samples) or Opinion(1.0, 2.0, samples[0]),
+    )
+    signals = [np.full(3, value) for value in (0.25, 0.5, 0.25)]
+    assert [_overall(each.tobytes()) for each in signals] == [0.25, 0.5, 0.25]
+    assert len(asked) == 2
+
+
+def recording():
+    samples = np.random.default_rng(0).uniform(-0.2, 0.2, (1, 8000))
+    return Recording(np.round(samples * 2**15) / 2**15, 16_000)
 
 
 def test_the_recogniser_does_not_change_what_is_protected(task):

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unhear.audio import Recording
-    from unhear.enhancers.base import Enhancer
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
 
 SHORTEST_SECONDS = 0.1
-UNSEEN = 2**31  # seed of what happens to the written file: above all that a user may give
+UNSEEN = 2**63  # seed of what happens to the written file: above all that a user may give
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class Hearing:
     enhancer: str
     spared: bool
     through: str | None  # the channel
-    signals: Signals
     figures: Figures
     transcripts: Transcripts | None
 
@@ -43,6 +41,7 @@ class Result:
 
     source: Path
     output: Path
+    signals: Signals  # of the first of the hearings
     hearings: list[Hearing]  # the first: of the first enhancer to defeat, of the file itself
     notes: list[str]
     attack_seconds: float
@@ -69,31 +68,28 @@ def protect_file(
         (channel.name, drawn(channel, noisy.sample_rate, UNSEEN))
         for channel in protector.survive
     ]
-    hearings = [
-        _hearing(
-            enhancer,
-            hear(noisy, protected, enhancer, passage),
-            recogniser,
-            spared=enhancer in protector.spare,
-            through=name,
-        )
-        for name, passage in [(None, None), *passages]
-        for enhancer in (*protector.against, *protector.spare)
-    ]
-    return Result(source, output, hearings, notes(recording, protected), took)
+    signals: list[Signals] = []
+    hearings: list[Hearing] = []
+    for name, passage in [(None, None), *passages]:
+        for enhancer in (*protector.against, *protector.spare):
+            heard = hear(noisy, protected, enhancer, passage)
+            signals = signals or [heard]  # of the others, the figures are enough to keep
+            spared = enhancer in protector.spare
+            who = (enhancer.card.name, spared, name)
+            hearings.append(Hearing(*who, *_judged(heard, recogniser, hearings)))
+    found = notes(recording, protected)
+    return Result(source, output, signals[0], hearings, found, took)
 
 
-def _hearing(
-    enhancer: Enhancer,
-    signals: Signals,
-    recogniser: Recogniser | None,
-    *,
-    spared: bool,
-    through: str | None,
-) -> Hearing:
-    transcripts = transcribe(signals, recogniser) if recogniser else None
-    name = enhancer.card.name
-    return Hearing(name, spared, through, signals, measure(signals), transcripts)
+def _judged(
+    signals: Signals, recogniser: Recogniser | None, others: list[Hearing]
+) -> tuple[Figures, Transcripts | None]:
+    """What the files themselves are like is taken from the first who heard them."""
+    first = others[0] if others else None
+    figures = measure(signals, first.figures if first else None)
+    if recogniser is None:
+        return figures, None
+    return figures, transcribe(signals, recogniser, known=first.transcripts if first else None)
 
 
 def as_it_would_be_written(recording: Recording) -> Recording:

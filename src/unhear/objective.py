@@ -11,6 +11,7 @@ be spared pulls back the harder the nearer its output comes to what it is allowe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -73,8 +74,8 @@ class Defeat:
     reference: Float[Tensor, "clips samples"]  # what it makes of the recording itself
 
     def left(self, output: Float[Tensor, "clips samples"]) -> Float[Tensor, " clips"]:
-        """How much of the words an output may still carry: 1 for the reference, 0 where nothing
-        is left, or its opposite; see :func:`unhear.targets.resemblance`.
+        """How much of the words an output may still carry: about 1 for the reference, 0 where
+        nothing is left, or its opposite; see :func:`unhear.targets.resemblance`.
         """
         rate = self.heard.enhancer.card.sample_rate
         return resemblance(output, self.reference, rate).clamp(min=0)
@@ -85,13 +86,35 @@ class Spare:
     """One enhancer whose output should stay what it was."""
 
     heard: Heard
-    reference: Float[Tensor, "clips samples"]
+    original: Float[Tensor, "batch time"]  # the rows of the recording as they are
 
-    def change(self, output: Float[Tensor, "clips samples"]) -> Float[Tensor, " clips"]:
-        """Energy of the change as a share of what is allowed: at 1 the allowance is used up."""
-        energy = self.reference.square().sum(-1)
-        allowed = energy * 10 ** (-ALLOWED_DB / 10)
-        return (output - self.reference).square().sum(-1) / (allowed + TINY)
+    def change(
+        self, arriving: Float[Tensor, "batch time"], passage: Passage | None = None
+    ) -> Float[Tensor, " clips"]:
+        """Energy of the change as a share of what is allowed: at 1 the allowance is used up.
+
+        The original goes the same way: what a channel does to it is no change.
+        """
+        output = self.heard(arriving, passage)
+        reference = self._after(passage) if passage else self._as_written
+        allowed = reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
+        return (output - reference).square().sum(-1) / (allowed + TINY)
+
+    @cached_property
+    def _as_written(self) -> Float[Tensor, "clips samples"]:
+        with torch.no_grad():
+            return self.heard(self.original)
+
+    @torch.no_grad()
+    def _after(self, passage: Passage) -> Float[Tensor, "clips samples"]:
+        return self.heard(arrived(self.original, passage), passage)
+
+
+def arrived(
+    audio: Float[Tensor, "batch time"], passage: Passage | None
+) -> Float[Tensor, "batch time"]:
+    """What becomes of the written file on its way."""
+    return passage.there(Pcm16()(audio)) if passage else audio
 
 
 @dataclass(frozen=True)
@@ -141,7 +164,7 @@ class Objective:
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
         """Losses after a passage, without gradient, and where they rise."""
         audio = audio.detach().requires_grad_()
-        arriving = passage.there(Pcm16()(audio)) if passage else audio
+        arriving = arrived(audio, passage)
         losses, found = self._balanced(arriving.detach(), passage)
         (gradient,) = torch.autograd.grad(arriving, audio, found) if passage else (found,)
         self.after_gradient()
@@ -159,8 +182,9 @@ class Objective:
         weights = torch.stack([_weight(pull, len(arriving)) for pull in pulls])
         directions = torch.stack([pull.gradient for pull in pulls]) / lengths
         total = (weights / weights.sum(0) * directions).sum(0)
-        for each in self.spared:
-            total = total + _push(arriving, each, passage)
+        pushes = [_push(arriving, each, passage) for each in self.spared]
+        # A friend's whole pull is that of all others together.
+        total = total + _length(total) * sum(pushes, torch.zeros_like(total))
         return losses, total * lengths.mean(0)
 
 
@@ -190,11 +214,11 @@ def _weight(pull: _Pull, rows: int) -> Float[Tensor, "rows 1"]:
 def _push(
     arriving: Float[Tensor, "batch time"], spare: Spare, passage: Passage | None
 ) -> Float[Tensor, "batch time"]:
-    """The gradient of a spared enhancer's change, as long as the share of what it may change
-    that is used up.
+    """Where a spared enhancer's output changes, as long as the share of its allowance that is
+    used up.
     """
     audio = arriving.requires_grad_()
-    change = spare.change(spare.heard(audio, passage))
+    change = spare.change(audio, passage)
     (gradient,) = torch.autograd.grad(change.sum(), audio)
     used = _worst(change.detach(), len(audio)).clamp(max=STRONGEST)
     return gradient / _length(gradient) * used[:, None]

@@ -66,12 +66,14 @@ def _heard_by(hearing: Hearing) -> str:
 def _outcome(hearing: Hearing) -> str:
     """What an enhancer makes of the recording, in one line."""
     values = _values(hearing)
-    lost = f"{values['words_lost']:.0f} % of the words lost" if "words_lost" in values else ""
-    if hearing.spared:
-        kept = f"SI-SDR {values['si_sdr_db']:.1f} dB to its output on the original"
-        return ", ".join(filter(None, (kept, lost)))
-    changed = f"output {values['level_change_db']:+.1f} dB"
-    return ", ".join(filter(None, (changed, lost)))
+    told = {
+        "si_sdr_db": "SI-SDR {:.1f} dB to its output on the original",
+        "words_lost": "{:.0f} % of the words lost",
+    }
+    if not hearing.spared:
+        told = {"level_change_db": "output {:+.1f} dB", "words_lost": told["words_lost"]}
+    known = {name: values[name] for name in told if not math.isnan(values.get(name, math.nan))}
+    return ", ".join(told[name].format(value) for name, value in known.items()) or "–"
 
 
 def figure_rows(result: Result) -> list[tuple[str, str, str]]:
@@ -98,7 +100,7 @@ def _texts(hearing: Hearing) -> dict[str, str]:
 
 def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
     """One JSON object; what is undefined or infinite is null."""
-    noisy = result.hearings[0].signals.noisy
+    noisy = result.signals.noisy
     return {
         "source": str(result.source),
         "output": str(result.output),
@@ -129,7 +131,7 @@ def _measured(hearing: Hearing) -> dict[str, Any]:
 def page(result: Result, settings: dict[str, Any]) -> Page:
     """The four signals of the paper's Figure 2, to see and to hear."""
     first = result.hearings[0]
-    texts, signals = _texts(first), first.signals
+    texts, signals = _texts(first), result.signals
     captions = {
         "noisy": "as it came",
         "protected": "as written: it should sound nearly the same",
@@ -170,5 +172,7 @@ def _flattened(settings: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     for key, value in settings.items():
         if isinstance(value, dict):
             yield from ((f"{key} {name}", inner) for name, inner in value.items())
+        elif isinstance(value, list):
+            yield key, ", ".join(map(str, value)) or "none"
         else:
             yield key, value

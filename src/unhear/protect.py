@@ -19,7 +19,7 @@ from unhear.chunks import plan
 from unhear.errors import FailureError
 from unhear.objective import Objective
 from unhear.passages import Passages
-from unhear.rates import grid_at, working_rate
+from unhear.rates import MOST_GRID_SECONDS, grid_at, working_rate
 from unhear.sides import Side, side_of
 
 if TYPE_CHECKING:
@@ -79,10 +79,14 @@ class Protector:
         return (*self.against, *self.spare)
 
     def _working_rate(self, own: int) -> int:
-        """The highest that any of the enhancers needs."""
-        return max(
+        """The highest that any of the enhancers needs; theirs, where their windows meet whole
+        samples of the recording's own too rarely.
+        """
+        rate = max(
             working_rate(own, each.card.sample_rate, each.grid) for each in self._enhancers
         )
+        often = self._grid(rate) <= MOST_GRID_SECONDS * rate
+        return rate if often else max(each.card.sample_rate for each in self._enhancers)
 
     def _grid(self, rate: int) -> int:
         """Where the windows of all enhancers begin on whole samples."""
@@ -135,7 +139,7 @@ class Protector:
         audio, count = parts.flatten(0, 1), len(self.against)
         objective = Objective(
             [side.to_defeat(self.target, self.attack.form) for side in sides[:count]],
-            [side.to_spare() for side in sides[count:]],
+            [side.to_spare(audio) for side in sides[count:]],
             Passages(self.survive, rate, self.target.seed),
             counter,
         )

@@ -39,9 +39,11 @@ class Side:
         loss = target.loss(_as_heard(self.target), form, rate)
         return Defeat(self.heard, loss, _as_heard(self.reference))
 
-    def to_spare(self) -> Spare:
-        """As one of those whose output should stay."""
-        return Spare(self.heard, _as_heard(self.reference))
+    def to_spare(self, audio: Float[Tensor, "rows length"]) -> Spare:
+        """As one of those whose output should stay: compared with what it makes of the same
+        chunks, for what came before them changes it, too.
+        """
+        return Spare(self.heard, audio)
 
 
 def _as_heard(chunks: Float[Tensor, "chunks clips samples"]) -> Float[Tensor, "rows samples"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unhear.channels.apply import through
 from unhear.channels.base import Passage, Survivable
 from unhear.channels.path import Channel, Pcm16, Resample, WithDownmix, path_to_enhancer
-from unhear.channels.registry import CHANNELS, channel_names, find_channel
+from unhear.channels.registry import CHANNELS, channel_names, find_channel, is_coded
 
 __all__ = [
     "CHANNELS",
@@ -17,6 +17,7 @@ __all__ = [
     "WithDownmix",
     "channel_names",
     "find_channel",
+    "is_coded",
     "path_to_enhancer",
     "through",
 ]

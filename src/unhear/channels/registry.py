@@ -87,6 +87,11 @@ def channel_names() -> list[str]:
     return list(CHANNELS)
 
 
+def is_coded(name: str) -> bool:
+    """Whether a codec's library does the work."""
+    return name.startswith((*_TELEPHONY, *(each for each in FAMILIES if each != "resample")))
+
+
 def find_channel(name: str) -> Survivable:
     """The channel called ``name``: one of :data:`CHANNELS`, or of a family with its number.
 

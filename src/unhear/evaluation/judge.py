@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from unhear import metrics
-from unhear.audio import downmixed, resample
+from unhear.audio import Recording, downmixed, resample
 from unhear.channels.apply import through
 from unhear.enhance import enhanced, loudness_normalised, peak_normalised, raw
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
-    from unhear.audio import Recording
     from unhear.channels import Passage
     from unhear.enhancers.base import Enhancer
     from unhear.recognise import Recogniser
 
+FILES = ("noisy", "protected")  # signals that are the same whoever listens
 LISTENING_RATE = 16_000  # Hz, of PESQ, STOI and the recognisers
 
 
@@ -35,6 +35,7 @@ class Signals:
     enhanced_normalised: Recording
     enhanced_protected: Recording
     enhanced_protected_normalised: Recording
+    arriving: tuple[Recording, Recording]  # at the enhancer: of both files
     enhanced_loud: Recording | None = None  # at the loudness of broadcasts, where asked for
     enhanced_protected_loud: Recording | None = None
 
@@ -70,10 +71,10 @@ def hear(
     """Run the enhancer over both recordings, whole, as an adversary would, after the same has
     happened to both on the way.
     """
-    before, after = (
-        enhanced(through(each, passage) if passage else each, enhancer)
-        for each in (noisy, protected)
-    )
+    arriving = (noisy, protected)
+    if passage:
+        arriving = (through(noisy, passage), through(protected, passage))
+    before, after = (enhanced(each, enhancer) for each in arriving)
     return Signals(
         noisy,
         protected,
@@ -81,41 +82,56 @@ def hear(
         peak_normalised(before),
         raw(after),
         peak_normalised(after),
+        arriving,
         *map(loudness_normalised, (before, after) if loudness else ()),
     )
 
 
-def measure(signals: Signals) -> Figures:
-    """All figures. SNR and peak are taken at the file's own rate, over all channels together;
-    the ratios to the enhancer's output at the enhancer's rate; the others on a mono downmix, at
-    16 kHz or, where the ear's weighting or masking is asked, at the file's rate.
+def measure(signals: Signals, known: Figures | None = None) -> Figures:
+    """All figures; ``known`` are those of the same two files, heard by another enhancer, from
+    which those of what was added are taken.
+    """
+    if known:
+        return replace(known, **_of_output(signals))
+    return Figures(**_of_output(signals), **_of_files(signals))
+
+
+def _of_output(signals: Signals) -> dict[str, float]:
+    """Of what the enhancer makes of both, at its rate, and of what arrives there."""
+    before, after = signals.enhanced.samples.ravel(), signals.enhanced_protected.samples.ravel()
+    noisy, protected = signals.arriving
+    added = protected.samples - noisy.samples
+    heard = resample(added, noisy.sample_rate, signals.enhanced.sample_rate).ravel()
+    change = after - before
+    return {
+        "level_change_db": metrics.level_change_db(before, after),
+        "rpr": metrics.rpr(heard, change),
+        "rpr_unit": metrics.rpr_unit(heard, change),
+        "gain_db": metrics.gain_db(heard, change),
+        "si_sdr_db": metrics.si_sdr_db(before, after),
+    }
+
+
+def _of_files(signals: Signals) -> dict[str, float]:
+    """Of what was added: SNR and peak at the file's rate, over all channels together; the
+    others on a mono downmix, at 16 kHz or, where the ear's weighting or masking is asked, at
+    the file's rate.
     """
     noisy, protected = signals.noisy.samples, signals.protected.samples
-    added = protected - noisy
-    heard = resample(added, signals.noisy.sample_rate, signals.enhanced.sample_rate).ravel()
-    before, after = signals.enhanced.samples.ravel(), signals.enhanced_protected.samples.ravel()
-    change = after - before
+    added, rate = protected - noisy, signals.noisy.sample_rate
     mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
-    audible = mono[1] - mono[0]
-    rate = signals.noisy.sample_rate
     own = [downmixed(each, rate) for each in (signals.noisy, signals.protected)]
-    added_mono = own[1] - own[0]
-    return Figures(
-        snr_db=metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
-        segmental_snr_db=metrics.segmental_snr_db(mono[0], audible),
-        peak=metrics.peak(added.ravel("K")),
-        level_change_db=metrics.level_change_db(before, after),
-        rpr=metrics.rpr(heard, change),
-        rpr_unit=metrics.rpr_unit(heard, change),
-        gain_db=metrics.gain_db(heard, change),
-        si_sdr_db=metrics.si_sdr_db(before, after),
-        pesq_wb=metrics.pesq_wb(*mono),
-        pesq_nb=metrics.pesq_nb(*mono),
-        stoi=metrics.stoi(*mono),
-        estoi=metrics.estoi(*mono),
-        a_weighted_snr_db=metrics.a_weighted_snr_db(own[0], added_mono, rate),
-        share_audible=metrics.share_above_threshold(own[0], added_mono, rate),
-    )
+    return {
+        "snr_db": metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
+        "segmental_snr_db": metrics.segmental_snr_db(mono[0], mono[1] - mono[0]),
+        "peak": metrics.peak(added.ravel("K")),
+        "pesq_wb": metrics.pesq_wb(*mono),
+        "pesq_nb": metrics.pesq_nb(*mono),
+        "stoi": metrics.stoi(*mono),
+        "estoi": metrics.estoi(*mono),
+        "a_weighted_snr_db": metrics.a_weighted_snr_db(own[0], own[1] - own[0], rate),
+        "share_audible": metrics.share_above_threshold(own[0], own[1] - own[0], rate),
+    }
 
 
 @dataclass(frozen=True)
@@ -136,15 +152,25 @@ class Transcripts:
 
 
 def transcribe(
-    signals: Signals, recogniser: Recogniser, language: str | None = None
+    signals: Signals,
+    recogniser: Recogniser,
+    language: str | None = None,
+    known: Transcripts | None = None,
 ) -> Transcripts:
-    """Recognise every signal in one language: by default that of the noisy one."""
-    if language is None:
+    """Recognise every signal in one language: by default that of the noisy one.
+
+    ``known`` are those of the same two files, heard by another enhancer.
+    """
+    if known:
+        language = known.language
+    elif language is None:
         language = recogniser.transcribe(_listened(signals.noisy)).language
     texts = {
-        name: recogniser.transcribe(_listened(recording), language=language or None).text
-        for name, recording in vars(signals).items()
-        if recording is not None
+        name: known.texts[name]
+        if known and name in FILES
+        else recogniser.transcribe(_listened(signal), language=language or None).text
+        for name, signal in vars(signals).items()
+        if isinstance(signal, Recording)
     }
     return Transcripts(texts, language)
 

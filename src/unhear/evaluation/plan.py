@@ -132,14 +132,17 @@ def protections(
     attacks = list(attacks)
     found: list[Protection] = []
     for names, attack, target, budget in product(against, attacks, targets, budgets):
+        if unfit := [name for name in (*names, *spare) if ", " in name]:
+            raise InputError(f"the name {unfit[0]!r} has a comma in it: rename the enhancer")
         if both := [name for name in names if name in spare]:
             raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
         made = make_attack(attack, _own(settings, attack, attacks), seed)
         if isinstance(budget, Unbounded) and attack != "opt":
-            raise InputError(f"{attack} needs a budget: give snr or eps, or use opt")
-        # Noise has no target: whatever it is, the protection is the same one.
+            raise InputError(f"{attack} needs a budget: give snr, say, or use opt")
+        # Noise looks at nothing: whatever it is for, the protection is the same one.
         kind = "silence" if isinstance(made, WhiteNoise) else _target(target)
-        found.append(Protection(names, made, kind, budget, spare, survive))
+        friends, ways = ((), ()) if isinstance(made, WhiteNoise) else (spare, survive)
+        found.append(Protection(names, made, kind, budget, friends, ways))
     return tuple(dict.fromkeys(found))
 
 

@@ -123,7 +123,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _more_names(value: Any) -> tuple[str, ...]:
-    return _names(value) if _listed(value) else ()
+    return tuple(dict.fromkeys(_names(value))) if _listed(value) else ()
 
 
 def _groups(value: Any) -> tuple[tuple[str, ...], ...]:
@@ -131,7 +131,7 @@ def _groups(value: Any) -> tuple[tuple[str, ...], ...]:
     groups = _listed(value)
     if not groups:
         raise TypeError
-    return tuple(_names(each) for each in groups)
+    return tuple(tuple(dict.fromkeys(_names(each))) for each in groups)
 
 
 def _levels(value: Any) -> tuple[float, ...]:

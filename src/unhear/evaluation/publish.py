@@ -64,6 +64,7 @@ def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
     fields = {
         "noise scenes": "scene",
         "SNRs of speech to noise in dB": "snr_db",
+        "on the way": "through",
         "recogniser": "recogniser",
         "language": "language",
         "seed": "seed",
@@ -71,7 +72,10 @@ def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [
         ("Unhear", __version__),
         ("clips", str(len({each["clip"] for each in abouts}))),
-        *((title, _listed(each[name] for each in abouts)) for title, name in fields.items()),
+        *(
+            (title, _listed(each.get(name) for each in abouts))
+            for title, name in fields.items()
+        ),
         *((way, _settings(each)) for way, each in ways.items()),
         *((f"weights of {name}", digest or "none") for name, digest in sorted(weights.items())),
     ]

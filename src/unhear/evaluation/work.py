@@ -10,6 +10,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.metadata import version
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from unhear import __version__, audio
 from unhear.audio import downmixed
-from unhear.channels import find_channel
+from unhear.channels import find_channel, is_coded
 from unhear.dnsmos import dnsmos
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
@@ -29,6 +30,7 @@ from unhear.recognise import Remembering, load_recogniser
 from unhear.targets import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from unhear.audio import Recording
@@ -69,17 +71,24 @@ class Task:
     listeners: tuple[Listener, ...]
     listening: Listening
 
+    def about_recording(self) -> Row:
+        """All that decides the noisy recording."""
+        return {
+            "clip": self.mixture.utterance.name,
+            "clip_digest": _digest(self.mixture.utterance),
+            "speaker": self.mixture.utterance.speaker,
+            **_about_noise(self.mixture),
+        }
+
     def about_protection(self) -> Row:
         """All that decides the protected recording."""
-        mixture, spoken = self.mixture, self.spoken
+        spoken = self.spoken
         return {
-            "clip": mixture.utterance.name,
-            "clip_digest": _digest(mixture.utterance),
-            "speaker": mixture.utterance.speaker,
-            **_about_noise(mixture),
+            **self.about_recording(),
             **self.protection.described(),
             "weights": ", ".join(map(weights_digest, self.protection.against)),
             **self._about_spared(),
+            **_about_codecs(self.protection.survive),
             "spoken": spoken.name if spoken else None,
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
@@ -96,6 +105,7 @@ class Task:
             "heard_by": listener.enhancer,
             "heard_by_weights": weights_digest(listener.enhancer),
             **({"through": listener.through} if listener.through else {}),
+            **_about_codecs([listener.through, *self.protection.survive]),
             "recogniser": self.recogniser.identity,
             "language": self.listening.language,
             "dnsmos": self.listening.dnsmos,
@@ -112,6 +122,13 @@ class Task:
         """The protected recording."""
         name = identity(self.about_protection())
         return self.listening.folder / PROTECTED / f"{name}.flac"
+
+
+def _about_codecs(channels: Iterable[str | None]) -> Row:
+    """The library's version, where its codecs are involved."""
+    if any(name and is_coded(name) for name in channels):
+        return {"codecs": f"PyAV {version('av')}"}
+    return {}
 
 
 def _about_noise(mixture: Mixture) -> Row:
@@ -170,14 +187,19 @@ def listen(task: Task, listener: Listener) -> Signals:
     call, with draws that the attack has not seen.
     """
     noisy, enhancer = _noisy(task.mixture), _enhancer(listener.enhancer)
-    seed = int(identity(task.about(listener)), 16) % 2**31
-    enhancer.reseed(seed)
+    enhancer.reseed(_seed(task.about(listener)))
     passage = None
     if listener.through:
+        # The same for every protection of a recording, so that they can be compared.
+        seed = _seed(task.about_recording() | {"through": listener.through})
         passage = drawn(find_channel(listener.through), noisy.sample_rate, seed)
     return hear(
         noisy, audio.read(task.output), enhancer, passage, loudness=task.listening.loudness
     )
+
+
+def _seed(about: Row) -> int:
+    return int(identity(about), 16) % 2**31
 
 
 def judge(task: Task, listener: Listener) -> Row:

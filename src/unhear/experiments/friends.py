@@ -36,7 +36,7 @@ COLUMNS = [
 NOTE = """\
 At all SNRs of speech to noise, at full scale, each clip's errors capped at its words, with the
 95 % interval of the bootstrap over clips. SI-SDR of the enhanced protected recording to
-the enhanced original: a friend keeps at least 15 dB, and a WER within 2 points."""
+the enhanced original: a friend counts as kept with 15 dB and a WER within 2 points."""
 
 
 def show(rows: list[Row], _paper: dict[str, Any]) -> Findings:

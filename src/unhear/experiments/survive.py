@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, clips, de, mean, wer
+from unhear.evaluation.estimates import NORMALISED, clips, de, defined, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.views import by, is_control, matrix
 from unhear.report.run_page import Headline
@@ -62,7 +62,7 @@ def _headlines(ways: dict[str, dict[str, list[Row]]]) -> list[Headline]:
     """The worst channel of each protection."""
     found: list[Headline] = []
     for way, own in ways.items():
-        left = {name: de(rows) for name, rows in own.items() if name != AS_WRITTEN}
+        left = defined({name: de(rows) for name, rows in own.items() if name != AS_WRITTEN})
         if left and not is_control(next(iter(own.values()))[0]):
             worst = min(left, key=lambda name: left[name].value)
             found.append(

@@ -34,7 +34,8 @@ def run(
     layers: nn.GRU | nn.LSTM, x: Float[Tensor, "batch steps ins"]
 ) -> Float[Tensor, "batch steps outs"]:
     """Every output of recurrent layers that start from zero."""
-    if isinstance(layers, nn.GRU) and x.requires_grad and x.device.type == "cpu":
+    frozen = not any(weight.requires_grad for weight in layers.parameters())
+    if isinstance(layers, nn.GRU) and frozen and x.requires_grad and x.device.type == "cpu":
         return run_frozen(layers, x)
     # cuDNN cannot back-propagate through layers in eval mode. There is no dropout here, so
     # switching it off changes nothing but that.

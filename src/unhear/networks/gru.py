@@ -57,14 +57,12 @@ class _Recurrence(torch.autograd.Function):
         bias: Float[Tensor, " gates"],
     ) -> Float[Tensor, "steps batch hidden"]:
         hidden, transposed = weight.shape[1], weight.t()
-        states = inputs.new_empty(len(inputs) + 1, inputs.shape[1], hidden)
-        states[0] = 0
-        gates = inputs[..., : 2 * hidden].contiguous()  # become r and z, in place
-        new = inputs[..., 2 * hidden :].contiguous()  # becomes n
-        memory = torch.empty_like(new)  # becomes m
-        before = states[0]
+        gates = inputs[..., : 2 * hidden].clone()  # become r and z, in place
+        new = inputs[..., 2 * hidden :].clone()  # becomes n
+        states, memory = torch.empty_like(new), torch.empty_like(new)  # memory becomes m
+        before = torch.zeros_like(new[0])
         for state, gate, n, m in zip(
-            states[1:].unbind(), gates.unbind(), new.unbind(), memory.unbind(), strict=True
+            states.unbind(), gates.unbind(), new.unbind(), memory.unbind(), strict=True
         ):
             recurrent = torch.addmm(bias, before, transposed)
             gate.add_(recurrent[:, : 2 * hidden]).sigmoid_()
@@ -73,7 +71,7 @@ class _Recurrence(torch.autograd.Function):
             torch.lerp(n, before, gate[:, hidden:], out=state)
             before = state
         ctx.save_for_backward(states, gates, new, memory, weight)
-        return states[1:]
+        return states
 
     @staticmethod
     @once_differentiable
@@ -83,14 +81,15 @@ class _Recurrence(torch.autograd.Function):
         states, gates, n, m, weight = ctx.saved_tensors
         hidden = weight.shape[1]
         r, z = gates[..., :hidden], gates[..., hidden:]
+        before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
         to_new = (1 - z) * (1 - n * n)
         # d h / d (inputs of r, z, n): of each gate, and the same for the product with h'.
         slopes = torch.cat(
-            [to_new * m * r * (1 - r), (states[:-1] - n) * z * (1 - z), to_new], dim=-1
+            [to_new * m * r * (1 - r), (before - n) * z * (1 - z), to_new], dim=-1
         ).unflatten(-1, (3, hidden))
         through = slopes.clone()
         through[:, :, 2] *= r  # the product reaches n through the reset gate
-        before = torch.zeros_like(gradient[0])
+        passed_on = torch.zeros_like(gradient[0])
         totals: list[Tensor] = []
         for step, kept, slope in zip(
             reversed(gradient.unbind()),
@@ -98,9 +97,9 @@ class _Recurrence(torch.autograd.Function):
             reversed(through.unbind()),
             strict=True,
         ):
-            total = before + step
+            total = passed_on + step
             totals.append(total)
             pulled = (total[:, None] * slope).flatten(1)
-            before = torch.addmm(total * kept, pulled, weight)
+            passed_on = torch.addmm(total * kept, pulled, weight)
         found = torch.stack(totals[::-1])[:, :, None] * slopes
         return found.flatten(2), None, None
