@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 
 import pytest
 
@@ -17,6 +17,7 @@ from unhear.evaluation.views import (
     transfer_map,
     wer_plot,
 )
+from unhear.report.plots import Plot, Point, Series
 from unhear.report.run_page import Headline
 from unhear.report.tables import Column, Table
 
@@ -188,6 +189,19 @@ def test_markdown():
         "## Try\n\nShort.\n\n- **9 %** of all.\n\n### All\n\n"
         "| a\\|b | n |\n| --- | ---: |\n| x | 1.2 |\n| y | – |\n"
     )
+
+
+def test_a_plot_as_text():
+    points = [Point(8.0, 1.25, 1.0, 1.5), Point(-4.0, nan)]
+    plot = Plot("RPR", "SNR", "ratio", [Series("pgd", points), Series("opt", points[:1])])
+    assert markdown(Findings("Try", "Short.", plots=[plot])).splitlines()[4:] == [
+        "### RPR",
+        "",
+        "| ratio \\ SNR | −4 | 8 |",
+        "| --- | ---: | ---: |",
+        "| pgd | – | 1.250 (1.000 to 1.500) |",
+        "| opt | – | 1.250 (1.000 to 1.500) |",
+    ]
 
 
 def test_a_strangers_protection_is_not_mixed_with_the_listeners_own():

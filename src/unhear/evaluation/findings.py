@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from unhear.report.numbers import shown
+from unhear.report.numbers import MINUS, MISSING, shown
 
 if TYPE_CHECKING:
     from unhear.report.heat_maps import HeatMap
-    from unhear.report.plots import Plot
+    from unhear.report.plots import Plot, Series
     from unhear.report.run_page import Headline
     from unhear.report.tables import Table
+
+LARGE = 10.0  # numbers that one decimal is enough for
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,38 @@ class Findings:
 
 
 def markdown(findings: Findings) -> str:
-    """The same without the plots, whose numbers are in the tables."""
+    """The same as text, the plots as tables of their points."""
     parts = [f"## {findings.title}", findings.summary]
     parts += ["\n".join(f"- **{line.value}** {line.text}" for line in findings.headlines)]
+    for plot in findings.plots:
+        parts += [f"### {plot.title}", _plot(plot), plot.note]
     for matrix in findings.heat_maps:
         parts += [f"### {matrix.title}", _matrix(matrix), matrix.note]
     for table in findings.tables:
         parts += [f"### {table.title}", _table(table), table.note]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _plot(plot: Plot) -> str:
+    """A line for each series, a column for each x."""
+    points = [point for series in plot.series for point in series.points]
+    places = sorted({point.x for point in points})
+    decimals = 1 if any(abs(point.y) >= LARGE for point in points) else 3
+    lines = [
+        [series.name, *(_point(series, place, decimals) for place in places)]
+        for series in plot.series
+    ]
+    columns = [f"{place:g}".replace("-", MINUS) for place in places]
+    return grid([f"{plot.y_label} \\ {plot.x_label}", *columns], lines)
+
+
+def _point(series: Series, place: float, decimals: int) -> str:
+    found = [point for point in series.points if point.x == place]
+    if not found:
+        return MISSING
+    (point,) = found
+    value, low, high = (shown(each, decimals) for each in (point.y, point.low, point.high))
+    return value if MISSING in {value, low} else f"{value} ({low} to {high})"
 
 
 def _matrix(matrix: HeatMap) -> str:
