@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 FIGURES = {
     "snr_db": ("perturbation SNR", "{:.2f} dB", "recording to what was added"),
-    "share_audible": ("not masked", "{:.1%}", "of its spectrum is above the masking threshold"),
+    "share_audible": (
+        "not masked",
+        "{:.2f}",
+        "share of it above the masking threshold, 0 to 1",
+    ),
     "peak": ("perturbation peak", "{:.5f}", "largest added sample; full scale is 1"),
     "level_change_db": ("enhancer's output", "{:+.1f} dB", "change of its level"),
     "rpr": ("RPR", "{:.3f}", "log-norm ratio, output's change to perturbation"),
@@ -50,8 +54,8 @@ def table(result: Result) -> Table:
     for name, text in _texts(result.hearings[0]).items():
         read = escape(f"“{text}”") if text else "[dim](nothing recognised)[/dim]"
         shown.add_row(HEARD[name], read)
-    for hearing in result.hearings[1:]:
-        shown.add_row(escape(_heard_by(hearing)), _outcome(hearing))
+    for label, value, explanation in _outcomes(result):
+        shown.add_row(escape(label), f"{value}  [dim]{explanation}[/dim]")
     for note in result.notes:
         shown.add_row("note", note)
     return shown
@@ -63,17 +67,26 @@ def _heard_by(hearing: Hearing) -> str:
     return f"{role}{hearing.enhancer}" + (f", {hearing.through}" if hearing.through else "")
 
 
-def _outcome(hearing: Hearing) -> str:
-    """What an enhancer makes of the recording, in one line."""
+def _outcomes(result: Result) -> list[tuple[str, str, str]]:
+    """Of everyone who listens, where there is more than one."""
+    return [_outcome(each) for each in result.hearings] if len(result.hearings) > 1 else []
+
+
+def _outcome(hearing: Hearing) -> tuple[str, str, str]:
+    """Who listens, the figure that matters there, and what it is, with the words lost."""
     values = _values(hearing)
-    told = {
-        "si_sdr_db": "SI-SDR {:.1f} dB to its output on the original",
-        "words_lost": "{:.0f} % of the words lost",
-    }
-    if not hearing.spared:
-        told = {"level_change_db": "output {:+.1f} dB", "words_lost": told["words_lost"]}
-    known = {name: values[name] for name in told if not math.isnan(values.get(name, math.nan))}
-    return ", ".join(told[name].format(value) for name, value in known.items()) or "–"
+    name, form, what = (
+        ("si_sdr_db", "{:.1f} dB", "SI-SDR of its output to that on the original")
+        if hearing.spared
+        else ("level_change_db", "{:+.1f} dB", "change of its output's level")
+    )
+    lost = values.get("words_lost", math.nan)
+    words = "" if math.isnan(lost) else f"; {lost:.0f} % of the words lost"
+    return _heard_by(hearing), _shown(form, values[name]), what + words
+
+
+def _shown(form: str, value: float) -> str:
+    return "–" if math.isnan(value) else form.format(value)
 
 
 def figure_rows(result: Result) -> list[tuple[str, str, str]]:
@@ -82,7 +95,7 @@ def figure_rows(result: Result) -> list[tuple[str, str, str]]:
     """
     values = _values(result.hearings[0])
     return [
-        (label, "–" if math.isnan(values[name]) else form.format(values[name]), explanation)
+        (label, _shown(form, values[name]), explanation)
         for name, (label, form, explanation) in FIGURES.items()
         if name in values
     ]
@@ -142,10 +155,9 @@ def page(result: Result, settings: dict[str, Any]) -> Page:
         _panel(name, getattr(signals, name), caption, texts)
         for name, caption in captions.items()
     ]
-    others = [(_heard_by(each), _outcome(each), "") for each in result.hearings[1:]]
     flat = [(key, str(value)) for key, value in _flattened(settings)]
     title = f"{result.source.name}, protected"
-    return Page(title, _summary(result), panels, figure_rows(result) + others, flat)
+    return Page(title, _summary(result), panels, figure_rows(result) + _outcomes(result), flat)
 
 
 def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str]) -> Panel:
@@ -159,7 +171,7 @@ def _summary(result: Result) -> str:
     figures = first.figures
     if not (math.isfinite(figures.snr_db) and math.isfinite(figures.level_change_db)):
         return "; ".join(result.notes).capitalize() + "."
-    changes = [f"the level of the enhancer's output by {figures.level_change_db:+.1f} dB"]
+    changes = [f"the level of {first.enhancer}'s output by {figures.level_change_db:+.1f} dB"]
     if first.transcripts and not math.isnan(first.transcripts.words_lost):
         changes.append(f"{first.transcripts.words_lost:.0f} % of the words recognised in it")
     return (
