@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unhear.audio import Recording
+    from unhear.channels import Passage
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
 
 SHORTEST_SECONDS = 0.1
-UNSEEN = 2**63  # seed of what happens to the written file: above all that a user may give
+UNSEEN = 2**63  # seed of the draws that the attack has not seen: above all a user may give
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,30 @@ def protect_file(
     write(protector(recording, progress), output)
     took = time.perf_counter() - began
     noisy, protected = as_it_would_be_written(recording), read(output)
-    # A draw that the attack has not seen.
-    passages = [
-        (channel.name, drawn(channel, noisy.sample_rate, UNSEEN))
-        for channel in protector.survive
-    ]
-    signals: list[Signals] = []
+    signals, hearings = _heard(noisy, protected, protector, recogniser)
+    return Result(source, output, signals, hearings, notes(recording, protected), took)
+
+
+def _heard(
+    noisy: Recording, protected: Recording, protector: Protector, recogniser: Recogniser | None
+) -> tuple[Signals, list[Hearing]]:
+    """By every enhancer, of the files themselves and of what each channel leaves of them.
+
+    Of the signals only the first are kept: a long recording has many.
+    """
+    passages: list[tuple[str | None, Passage | None]] = [(None, None)]
+    for channel in protector.survive:
+        unseen = drawn(channel, noisy.sample_rate, UNSEEN)
+        passages.append((channel.name, unseen))
+    kept: list[Signals] = []
     hearings: list[Hearing] = []
-    for name, passage in [(None, None), *passages]:
+    for through, passage in passages:
         for enhancer in (*protector.against, *protector.spare):
-            heard = hear(noisy, protected, enhancer, passage)
-            signals = signals or [heard]  # of the others, the figures are enough to keep
-            spared = enhancer in protector.spare
-            who = (enhancer.card.name, spared, name)
-            hearings.append(Hearing(*who, *_judged(heard, recogniser, hearings)))
-    found = notes(recording, protected)
-    return Result(source, output, signals[0], hearings, found, took)
+            signals = hear(noisy, protected, enhancer, passage)
+            kept = kept or [signals]
+            who = (enhancer.card.name, enhancer in protector.spare, through)
+            hearings.append(Hearing(*who, *_judged(signals, recogniser, hearings)))
+    return kept[0], hearings
 
 
 def _judged(
