@@ -17,6 +17,7 @@ from unhear.enhancers import (
     find,
     is_external,
     load_enhancer,
+    refuse_both,
     require_gradients,
 )
 from unhear.enhancers.external import FORMS
@@ -160,8 +161,7 @@ class Choice:
             raise InputError(
                 "--weights and --against-rate belong to one enhancer: give --against once"
             )
-        if both := sorted({*found} & {*self.spare}):
-            raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
+        refuse_both(found, self.spare)
         return found
 
     def described(self) -> dict[str, Any]:

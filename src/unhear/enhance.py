@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pyloudnorm import Meter
 
 from unhear.audio import Recording, as_stored, resample
 
@@ -57,6 +56,8 @@ def loudness_normalised(recording: Recording) -> Recording:
     Loudness is measured at full scale, so that its gate for silence does not stop whoever turns
     up what is left of speech. Clips shorter than the 0.4 s that it takes are peak-normalised.
     """
+    from pyloudnorm import Meter  # imports scipy.signal, which protecting does without
+
     loud, meter = _at_full_scale(recording), Meter(recording.sample_rate)
     if recording.seconds < meter.block_size:
         return raw(loud)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unhear.attacks.base import Attack, parameter, random_like
+from unhear.attacks.base import Attack, parameter, random_start
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -38,5 +38,4 @@ class WhiteNoise(Attack):
         self, audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
-        noise = budget.direction(random_like(audio, self.seed))
-        return budget.project(noise * budget.radius(audio), audio)
+        return budget.project(random_start(audio, budget, 1.0, self.seed), audio)

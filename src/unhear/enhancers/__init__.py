@@ -16,6 +16,8 @@ from unhear.enhancers.external import FORMS, form_of
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from unhear.enhancers.base import Card, Enhancer, Entry
 
 DEFAULT = "metricgan+"
@@ -68,6 +70,12 @@ def load_enhancer(
 def is_external(name: str) -> bool:
     """Whether a name says that the user brings the enhancer."""
     return name not in registry() and form_of(name) is not None
+
+
+def refuse_both(against: Iterable[str], spare: Iterable[str]) -> None:
+    """Raise InputError for an enhancer that is to be defeated and spared."""
+    if both := sorted({*against} & {*spare}):
+        raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
 
 
 def require_gradients(card: Card) -> None:

@@ -15,6 +15,7 @@ from unhear.attacks import make_attack, settings_of
 from unhear.attacks.base import Attack
 from unhear.attacks.white_noise import WhiteNoise
 from unhear.budgets import Budget, Unbounded
+from unhear.enhancers import refuse_both
 from unhear.errors import InputError
 from unhear.settings import described
 from unhear.targets import Kind
@@ -134,8 +135,7 @@ def protections(
     for names, attack, target, budget in product(against, attacks, targets, budgets):
         if unfit := [name for name in (*names, *spare) if ", " in name]:
             raise InputError(f"the name {unfit[0]!r} has a comma in it: rename the enhancer")
-        if both := [name for name in names if name in spare]:
-            raise InputError(f"{both[0]} cannot be defeated and spared: name it once")
+        refuse_both(names, spare)
         made = make_attack(attack, _own(settings, attack, attacks), seed)
         if isinstance(budget, Unbounded) and attack != "opt":
             raise InputError(f"{attack} needs a budget: give snr, say, or use opt")

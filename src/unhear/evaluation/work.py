@@ -105,7 +105,7 @@ class Task:
             "heard_by": listener.enhancer,
             "heard_by_weights": weights_digest(listener.enhancer),
             **({"through": listener.through} if listener.through else {}),
-            **_about_codecs([listener.through, *self.protection.survive]),
+            **_about_codecs([listener.through]),
             "recogniser": self.recogniser.identity,
             "language": self.listening.language,
             "dnsmos": self.listening.dnsmos,

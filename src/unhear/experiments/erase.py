@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from unhear.evaluation.estimates import NORMALISED, RAW, clips, de, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.rows import group
-from unhear.evaluation.views import by, heard_as_attacked, is_control, matrix
+from unhear.evaluation.views import by, by_protection, heard_as_attacked, is_control, matrix
 from unhear.report.run_page import Headline
 from unhear.report.tables import Column, Table
 
@@ -60,18 +60,14 @@ def show(rows: list[Row], _paper: dict[str, Any]) -> Findings:
 
 def _map(title: str, rows: list[Row]) -> HeatMap:
     values = {
-        name: {way: wer(cell, NORMALISED).value for way, cell in by(own, _protection).items()}
+        name: {way: wer(cell, NORMALISED).value for way, cell in by_protection(own).items()}
         for name, own in by(rows, _attacked).items()
     }
-    return matrix(title, ("enhancer", "protection"), values, list(by(rows, _protection)), "%")
+    return matrix(title, ("enhancer", "protection"), values, list(by_protection(rows)), "%")
 
 
 def _attacked(row: Row) -> str:
     return row["about"]["against"]
-
-
-def _protection(row: Row) -> str:
-    return row["protection"]
 
 
 def _headlines(rows: list[Row]) -> list[Headline]:
@@ -79,7 +75,7 @@ def _headlines(rows: list[Row]) -> list[Headline]:
     found: list[Headline] = []
     attacked = [row for row in rows if not is_control(row)]
     for name, own in by(attacked, _attacked).items():
-        ways = {way: wer(of_way, NORMALISED) for way, of_way in by(own, _protection).items()}
+        ways = {way: wer(of_way, NORMALISED) for way, of_way in by_protection(own).items()}
         enough = [way for way, estimate in ways.items() if estimate.value >= ENOUGH]
         way = enough[-1] if enough else max(ways, key=lambda each: ways[each].value)
         found.append(
@@ -113,6 +109,6 @@ def _lines(rows: list[Row]) -> list[list[Value]]:
             100 * mean(own, "share_audible").value,
         ]
         for name, of_name in by(rows, _attacked).items()
-        for way, of_way in by(of_name, _protection).items()
+        for way, of_way in by_protection(of_name).items()
         for (snr_db,), own in group(of_way, "snr_db").items()
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from unhear.evaluation.estimates import NORMALISED, clips, de, defined, mean, wer
 from unhear.evaluation.findings import Findings
-from unhear.evaluation.views import by, is_control, matrix
+from unhear.evaluation.views import by, by_protection, is_control, matrix
 from unhear.report.run_page import Headline
 from unhear.report.tables import Column, Table
 
@@ -38,7 +38,7 @@ protection where nothing happens on the way."""
 
 def show(rows: list[Row], _paper: dict[str, Any]) -> Findings:
     """What is left after every channel, as a matrix and in numbers."""
-    ways = {way: by(own, _channel) for way, own in by(rows, _protection).items()}
+    ways = {way: by(own, _channel) for way, own in by_protection(rows).items()}
     channels = list(by(rows, _channel))
     left = {
         name: {way: de(own[name]).value for way, own in ways.items() if name in own}
@@ -48,10 +48,6 @@ def show(rows: list[Row], _paper: dict[str, Any]) -> Findings:
     survival = matrix(title, ("channel", "protection"), left, list(ways), "points")
     table = Table("Survival in numbers", COLUMNS, _lines(ways, channels), NOTE)
     return Findings("Survival", SUMMARY, _headlines(ways), heat_maps=[survival], tables=[table])
-
-
-def _protection(row: Row) -> str:
-    return row["protection"]
 
 
 def _channel(row: Row) -> str:
