@@ -22,9 +22,10 @@ import soundfile
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from jaxtyping import Float
+    from typing_extensions import Buffer
 
 PCM16_STEP = 2.0**-15
 LOSSLESS = {".wav": "WAV", ".flac": "FLAC"}
@@ -59,29 +60,58 @@ def read(path: Path) -> Recording:
     Raises InputError when the file is missing, a folder, empty, not audio, cut short, without
     a single sample, or holds NaN or infinity.
     """
+    with opened(path) as file:
+        samples = file.read(dtype="float64", always_2d=True).T
+        check_whole(file, samples.shape[1], path)
+        check_finite(samples, path)
+        return Recording(samples, file.samplerate, kept_subtype(file.subtype))
+
+
+@contextmanager
+def opened(path: Path) -> Generator[soundfile.SoundFile]:
+    """A file to read from; raises InputError as :func:`read` does, for what is known by then
+    and for what libsndfile finds while it is open.
+    """
     _check_is_file(path)
     source = _whole_riff(path)
     try:
         with soundfile.SoundFile(source) as file:
-            expected, rate, subtype = file.frames, file.samplerate, file.subtype
-            if expected == UNKNOWN_FRAMES:
+            if file.frames == UNKNOWN_FRAMES:
                 raise InputError(
                     f"{path} does not say how long it is, as it was piped: convert it to WAV"
                 )
-            samples = file.read(dtype="float64", always_2d=True).T
+            yield file
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{path} cannot be read as audio ({error.error_string.rstrip('.')}): "
             f"give a {_listed(READABLE)} file"
         ) from error
-    if samples.shape[1] < expected and subtype not in {"MPEG_LAYER_III", "VORBIS"}:
-        raise InputError(_cut_short(path))
-    return Recording(_checked(samples, path), rate, _kept(subtype))
 
 
-def _kept(subtype: str) -> str:
+def kept_subtype(subtype: str) -> str:
     """16 bits for what was 8-bit or lossy; otherwise the format that the file came in."""
     return subtype if subtype in KEPT_SUBTYPES else "PCM_16"
+
+
+def check_whole(file: soundfile.SoundFile, samples: int, path: Path) -> None:
+    """Raise InputError when there is nothing to read, or less than the header promises."""
+    if samples == 0:
+        raise InputError(f"{path} holds no samples: record it again")
+    if samples < file.frames and file.subtype not in {"MPEG_LAYER_III", "VORBIS"}:
+        raise InputError(_cut_short(path))
+
+
+def check_finite(
+    samples: Float[np.ndarray, "channels time"], path: Path, start: int = 0
+) -> None:
+    """Raise InputError for NaN or infinity; ``start`` is where these samples begin."""
+    finite = np.isfinite(samples)
+    if not finite.all():
+        sample, channel = np.argwhere(~finite.T)[0]
+        raise InputError(
+            f"{path} holds samples that are not numbers (the first at sample "
+            f"{start + sample}, channel {channel + 1}): repair or export it again"
+        )
 
 
 def _check_is_file(path: Path) -> None:
@@ -129,19 +159,6 @@ def _cut_short(path: Path) -> str:
     return f"{path} is cut short (its header promises more audio than it holds): copy it again"
 
 
-def _checked(samples: np.ndarray, path: Path) -> Float[np.ndarray, "channels time"]:
-    if samples.shape[1] == 0:
-        raise InputError(f"{path} holds no samples: record it again")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        channel, first = np.argwhere(~finite)[0]
-        raise InputError(
-            f"{path} holds {np.count_nonzero(~finite)} samples that are not numbers "
-            f"(the first at sample {first}, channel {channel + 1}): repair or export it again"
-        )
-    return samples
-
-
 def check_writable(path: Path, recording_subtype: str, *, force: bool) -> None:
     """Raise InputError now when :func:`write` would refuse ``path`` later."""
     suffix = path.suffix.lower()
@@ -183,23 +200,68 @@ def write(recording: Recording, path: Path) -> None:
 
     Raises InputError when the disk is full or the file cannot be written.
     """
-    encoded = io.BytesIO()  # encoded in memory: libsndfile hides some of a disk's errors
+    channels = len(recording.samples)
+    with writing(path, recording.sample_rate, channels, recording.subtype) as append:
+        append(recording.samples)
+
+
+@contextmanager
+def writing(
+    path: Path, sample_rate: int, channels: int, subtype: str
+) -> Generator[Callable[[Float[np.ndarray, "channels time"]], None]]:
+    """A function that takes one piece of a recording after the other, for :func:`write`."""
+    with replacing(path) as partial:
+        path.parent.mkdir(exist_ok=True)
+        with (
+            _Disk(partial, "w+") as disk,
+            _encoder(disk, path, sample_rate, channels, subtype) as encoder,
+        ):
+
+            def append(samples: Float[np.ndarray, "channels time"]) -> None:
+                with disk.errors_shown():
+                    encoder.write(as_stored(samples, subtype).T)
+
+            yield append
+            with disk.errors_shown():
+                encoder.close()
+
+
+def _encoder(
+    disk: _Disk, path: Path, sample_rate: int, channels: int, subtype: str
+) -> soundfile.SoundFile:
+    kind = LOSSLESS[path.suffix.lower()]
     try:
-        soundfile.write(
-            encoded,
-            as_stored(recording.samples, recording.subtype).T,
-            recording.sample_rate,
-            subtype=recording.subtype,
-            format=LOSSLESS[path.suffix.lower()],
+        return soundfile.SoundFile(
+            disk, "w", sample_rate, channels, subtype=subtype, format=kind
         )
     except soundfile.LibsndfileError as error:
         raise InputError(
-            f"{path} cannot hold {len(recording.samples)} channels at {recording.sample_rate} "
-            "Hz: write a .wav file"
+            f"{path} cannot hold {channels} channels at {sample_rate} Hz: write a .wav file"
         ) from error
-    with replacing(path) as partial:
-        path.parent.mkdir(exist_ok=True)
-        partial.write_bytes(encoded.getbuffer())
+
+
+class _Disk(io.FileIO):
+    """A file for libsndfile, which hides some of a disk's errors: they are kept here."""
+
+    error: OSError | None = None
+
+    def write(self, data: Buffer) -> int:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(memoryview(data)) - len(left)
+
+    @contextmanager
+    def errors_shown(self) -> Generator[None]:
+        """Raise the first OSError of the block, whatever libsndfile made of it."""
+        try:
+            yield
+        finally:
+            if self.error:
+                raise self.error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import pad
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from fractions import Fraction
 
     from jaxtyping import Float
@@ -32,6 +33,11 @@ class Chunks:
         """Where the last chunk ends."""
         return self.starts[-1] + self.length
 
+    def part(self, which: slice, begin: int) -> Chunks:
+        """Some of them, as places in what begins at ``begin``."""
+        starts = tuple(start - begin for start in self.starts[which])
+        return Chunks(starts, self.length, self.fade)
+
     def at_rate(self, ratio: float | Fraction) -> Chunks:
         """The same chunks of a signal with ``ratio`` times as many samples."""
         starts = tuple(round(start * ratio) for start in self.starts)
@@ -43,16 +49,25 @@ class Chunks:
         return torch.stack([padded[:, start : start + self.length] for start in self.starts])
 
     def join(
-        self, chunks: Float[Tensor, "chunks rows length"], samples: int
-    ) -> Float[Tensor, "rows samples"]:
-        """The weighted mean of overlapping chunks; a chunk's weight falls towards its ends."""
-        total = chunks.new_zeros(chunks.shape[1], self.end)
-        weight = chunks.new_zeros(self.end)
-        ramp = self._ramp().to(chunks)
-        for start, chunk in zip(self.starts, chunks, strict=True):
-            total[:, start : start + self.length] += ramp * chunk
-            weight[start : start + self.length] += ramp
-        return (total / weight)[:, :samples]
+        self, chunks: Iterable[Float[Tensor, "rows length"]], samples: int
+    ) -> Iterator[Float[Tensor, "rows stretch"]]:
+        """The weighted mean of overlapping chunks; a chunk's weight falls towards its ends.
+
+        Each chunk brings a stretch: as far as no later one changes it.
+        """
+        ramp, begin = self._ramp(), 0
+        total, weight = torch.zeros(1, 0), torch.zeros(0)
+        for chunk, start, after in zip(
+            chunks, self.starts, (*self.starts[1:], samples), strict=True
+        ):
+            grown = start + self.length - begin - len(weight)
+            total = pad(total.expand(len(chunk), -1).to(chunk), (0, grown))
+            weight = pad(weight.to(chunk), (0, grown))
+            total[:, start - begin :] += ramp.to(chunk) * chunk
+            weight[start - begin :] += ramp
+            done, begin = after - begin, after
+            yield total[:, :done] / weight[:done]
+            total, weight = total[:, done:], weight[done:]
 
     def _ramp(self) -> Float[Tensor, " length"]:
         position = torch.arange(self.length) + 0.5

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear.audio import as_stored, read, write
+from unhear import __version__, metrics
+from unhear.audio import Recording, writing
+from unhear.enhancers.digest import state_digest
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
+from unhear.kept import Kept, KeptBeside
 from unhear.passages import drawn
+from unhear.sources import BLOCK, AudioFile, Source, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from unhear.audio import Recording
+    from jaxtyping import Float
+
     from unhear.channels import Passage
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
 
 SHORTEST_SECONDS = 0.1
+KEPT_SECONDS = 60  # of a shorter recording nothing is kept: there is one batch, or a few
+LONGEST_JUDGED_SECONDS = 120  # in one piece
+EXCERPT_SECONDS = 60.0  # of what is longer
 UNSEEN = 2**63  # seed of the draws that the attack has not seen: above all a user may give
 
 
@@ -42,6 +51,7 @@ class Result:
 
     source: Path
     output: Path
+    seconds: float  # of the whole file
     signals: Signals  # of the first of the hearings
     hearings: list[Hearing]  # the first: of the first enhancer to defeat, of the file itself
     notes: list[str]
@@ -57,15 +67,87 @@ def protect_file(
 ) -> Result:
     """Protect ``source`` into ``output`` and measure what was written.
 
+    A file of any length takes bounded memory. What was computed of a long one is kept beside
+    the output until that is written: the same call goes on where one was stopped.
     Raises InputError when either file cannot be used.
     """
-    recording = read(source)
-    began = time.perf_counter()
-    write(protector(recording, progress), output)
-    took = time.perf_counter() - began
-    noisy, protected = as_it_would_be_written(recording), read(output)
-    signals, hearings = _heard(noisy, protected, protector, recogniser)
-    return Result(source, output, signals, hearings, notes(recording, protected), took)
+    with open_source(source) as recording:
+        began = time.perf_counter()
+        long = recording.seconds > KEPT_SECONDS
+        kept = KeptBeside(output, _identity(source, protector)) if long else Kept()
+        _write(protector.parts(recording, progress, kept), recording, output)
+        kept.drop()
+        took = time.perf_counter() - began
+        with open_source(output) as written:
+            place = _judged_part(recording)
+            noisy, protected = (_recording(each, place) for each in (recording, written))
+            signals, hearings = _heard(noisy, protected, protector, recogniser)
+            snr_db, peak = _added(recording, written)
+    found = [*notes(recording, changed=peak > 0), *_excerpted(recording, place)]
+    of_all = [_with_level(each, snr_db, peak) for each in hearings]
+    return Result(source, output, recording.seconds, signals, of_all, found, took)
+
+
+def _write(
+    parts: Iterator[Float[np.ndarray, "channels time"]], recording: Source, output: Path
+) -> None:
+    """Nothing is begun before there is something to write."""
+    first = next(parts)
+    form = (recording.sample_rate, len(first), recording.subtype)
+    with writing(output, *form) as append:
+        append(first)
+        for part in parts:
+            append(part)
+
+
+def _identity(source: Path, protector: Protector) -> str:
+    """Digits of all that decides a perturbation."""
+    with source.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    spoken = protector.target.spoken
+    parts = [
+        content,
+        __version__,
+        repr(protector.attack),
+        str(protector.budget),
+        protector.target.kind,
+        str(protector.target.seed),
+        hashlib.sha256(spoken.samples.tobytes()).hexdigest() if spoken else "",
+        *(channel.name for channel in protector.survive),
+        *map(state_digest, protector.against),
+        "spared",
+        *map(state_digest, protector.spare),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+# Measuring
+
+
+def _judged_part(recording: AudioFile) -> tuple[int, int]:
+    """Of what is too long to be enhanced and recognised in one piece, the loudest part."""
+    long = recording.seconds > LONGEST_JUDGED_SECONDS
+    return recording.loudest(EXCERPT_SECONDS) if long else (0, recording.samples)
+
+
+def _recording(source: Source, place: tuple[int, int]) -> Recording:
+    return Recording(source.part(*place), source.sample_rate, source.subtype)
+
+
+def _added(recording: Source, written: Source) -> tuple[float, float]:
+    """SNR (dB) and peak of what was added, over the whole file and all channels together."""
+    energies, peak = np.zeros(2), 0.0
+    for start in range(0, recording.samples, BLOCK):
+        place = (start, min(start + BLOCK, recording.samples))
+        noisy, added = recording.part(*place), written.part(*place) - recording.part(*place)
+        energies += [np.square(noisy).sum(), np.square(added).sum()]
+        peak = max(peak, metrics.peak(added.ravel()))
+    signal, perturbation = np.sqrt(energies)[:, None]
+    return metrics.snr_db(signal, perturbation), peak
+
+
+def _with_level(hearing: Hearing, snr_db: float, peak: float) -> Hearing:
+    return replace(hearing, figures=replace(hearing.figures, snr_db=snr_db, peak=peak))
 
 
 def _heard(
@@ -101,26 +183,29 @@ def _judged(
     return figures, transcribe(signals, recogniser, known=first.transcripts if first else None)
 
 
-def as_it_would_be_written(recording: Recording) -> Recording:
-    """The unprotected recording in the format of the protected one, to compare with."""
-    return recording.with_samples(as_stored(recording.samples, recording.subtype))
-
-
-def notes(recording: Recording, protected: Recording) -> list[str]:
+def notes(recording: AudioFile, *, changed: bool) -> list[str]:
     """What the user should know of an unusual recording."""
     found: list[str] = []
-    if not recording.samples.any():
+    if not recording.peak:
         found.append("the recording is silent: there was nothing to protect, it is unchanged")
     elif recording.seconds < SHORTEST_SECONDS:
         found.append(f"{recording.seconds * 1000:.0f} ms is too short for a word")
-    stored = as_stored(recording.samples, recording.subtype)
-    if stored.any() and np.array_equal(stored, protected.samples):
+    if recording.sounding.any() and not changed:
         found.append(
             "nothing was added, so it is NOT protected: the budget is below what the sample "
             "format can hold"
         )
-    if np.max(np.abs(recording.samples)) > 1:
+    if recording.peak > 1:
         kept = recording.subtype in {"FLOAT", "DOUBLE"}
         done = "kept, for the file holds floats" if kept else "clipped, as the file must"
         found.append(f"samples beyond full scale were {done}")
     return found
+
+
+def _excerpted(recording: Source, place: tuple[int, int]) -> list[str]:
+    """Which part was listened to, if it is not all."""
+    if place == (0, recording.samples):
+        return []
+    start, stop = (round(each / recording.sample_rate) for each in place)
+    where = f"{stop - start} s from {start // 60}:{start % 60:02} on, where it is loudest"
+    return [f"SNR and peak of what was added are of the whole file, all else is of {where}"]

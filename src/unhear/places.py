@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_writable, read
+from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_writable
 from unhear.errors import InputError
+from unhear.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,8 @@ def check_all(
     written, before any work is done. ``subtype`` is that of the outputs when it is not kept.
     """
     for source, target in zip(inputs, outputs, strict=True):
-        kept = read(source).subtype
+        with open_source(source) as file:
+            kept = file.subtype
         check_writable(target, subtype or kept, force=force)
 
 

@@ -119,7 +119,7 @@ def row(result: Result, settings: dict[str, Any]) -> dict[str, Any]:
         "output": str(result.output),
         "sample_rate": noisy.sample_rate,
         "channels": len(noisy.samples),
-        "seconds": round(noisy.seconds, 4),
+        "seconds": round(result.seconds, 4),
         "attack_seconds": round(result.attack_seconds, 3),
         "settings": settings,
         **_measured(result.hearings[0]),

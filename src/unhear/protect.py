@@ -2,7 +2,8 @@
 
 Knows no files. The perturbation is computed at the highest of the enhancers' rates (or the
 recording's own, when that is lower), in overlapping chunks, and added at the recording's own
-rate, so that whatever lies above the enhancers' band is returned untouched.
+rate, so that whatever lies above the enhancers' band is returned untouched. Of a recording of
+any length only a few chunks are in memory at a time.
 """
 
 from __future__ import annotations
@@ -11,30 +12,40 @@ from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from unhear.audio import Recording, as_stored, fitted, resample
-from unhear.budgets import Budget, stored_within
+from unhear.adding import Tape, protected_parts
+from unhear.audio import Recording
+from unhear.budgets import Budget
 from unhear.chunks import plan
 from unhear.errors import FailureError
+from unhear.kept import Kept
 from unhear.objective import Objective
 from unhear.passages import Passages
 from unhear.rates import MOST_GRID_SECONDS, grid_at, working_rate
-from unhear.sides import Side, side_of
+from unhear.sides import side_of
+from unhear.sources import InMemory, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
-    import numpy as np
     from jaxtyping import Float
     from torch import Tensor
 
     from unhear.attacks import Attack
     from unhear.channels import Survivable
+    from unhear.chunks import Chunks
     from unhear.enhancers.base import Enhancer
     from unhear.targets import Target
 
 BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
+CONTEXT_SECONDS = (
+    4  # what enhancers hear around a batch, so that they begin as they would go on
+)
+
+
+NOTHING_KEPT = Kept()
 
 
 def _ignore(done: int, total: int) -> None:
@@ -60,19 +71,25 @@ class Protector:
         ``progress`` is called with the gradients taken so far and in all. A channel that is
         all zeros comes back unchanged. Raises FailureError when the attack diverges.
         """
-        for enhancer in self._enhancers:
-            enhancer.reseed(self.target.seed)
-        original = as_stored(recording.samples, recording.subtype)
-        rate = self._working_rate(recording.sample_rate)
-        audio = torch.from_numpy(resample(original, recording.sample_rate, rate)).float()
-        delta = self._perturbation(audio, rate, progress)
-        if not bool(torch.isfinite(delta).all()):
-            raise FailureError(
-                f"{self.attack.name} diverged with these settings: take smaller steps"
-            )
-        added = _at_own_rate(delta.double().numpy(), rate, recording)
-        added *= original.any(axis=1, keepdims=True)  # whatever the budget, silence stays
-        return recording.with_samples(self._stored(original, added, recording))
+        parts = list(self.parts(InMemory(recording), progress))
+        return recording.with_samples(np.concatenate(parts, axis=1))
+
+    def parts(
+        self,
+        source: Source,
+        progress: Callable[[int, int], None] = _ignore,
+        kept: Kept = NOTHING_KEPT,
+    ) -> Iterator[Float[np.ndarray, "channels time"]]:
+        """The same, for a recording of any length, one piece after the other.
+
+        ``kept`` has the batches that an earlier call has finished, and takes those of this one.
+        """
+        rate = self._working_rate(source.sample_rate)
+        samples = _samples(source, rate)
+        chunks = plan(samples, rate, self._grid(rate))
+        deltas = self._deltas(source, chunks, rate, progress, kept)
+        tape = Tape(chunks.join(deltas, samples), samples)
+        yield from protected_parts(source, tape, self.budget, rate)
 
     @property
     def _enhancers(self) -> tuple[Enhancer, ...]:
@@ -94,75 +111,82 @@ class Protector:
             *(grid_at(rate, each.grid, each.card.sample_rate) for each in self._enhancers)
         )
 
-    def _stored(
+    def _deltas(
         self,
-        original: Float[np.ndarray, "channels time"],
-        added: Float[np.ndarray, "channels time"],
-        recording: Recording,
-    ) -> Float[np.ndarray, "channels time"]:
-        def store(samples: Tensor) -> Tensor:
-            return torch.from_numpy(as_stored(samples.numpy(), recording.subtype))
-
-        budget = self.budget.at_rate(recording.sample_rate)
-        rows = [  # one by one: at the file's own rate a channel can be large
-            stored_within(audio[None], delta[None], budget, store)
-            for audio, delta in zip(*map(torch.from_numpy, (original, added)), strict=True)
-        ]
-        return torch.cat(rows).numpy()
-
-    def _perturbation(
-        self,
-        audio: Float[Tensor, "channels time"],
+        source: Source,
+        chunks: Chunks,
         rate: int,
         progress: Callable[[int, int], None],
-    ) -> Float[Tensor, "channels time"]:
-        channels, samples = audio.shape
-        chunks = plan(samples, rate, self._grid(rate))
-        sides = [side_of(each, audio, rate, self.target, chunks) for each in self._enhancers]
-        parts = chunks.cut(audio)
+        kept: Kept,
+    ) -> Iterator[Float[Tensor, "channels length"]]:
+        """The perturbation of one chunk after the other, computed in batches of them."""
+        channels, count = len(source.sounding), len(chunks.starts)
         size = max(1, int(BATCH_SECONDS * rate / (chunks.length * channels)))
-        counter = _Counter(progress, self.attack.evaluations * -(-len(parts) // size))
-        deltas = [
-            self._batch(parts[batch], [side.batch(batch) for side in sides], rate, counter)
-            for batch in (slice(i, i + size) for i in range(0, len(parts), size))
-        ]
-        counter.finish()
-        return chunks.join(torch.cat(deltas), samples)
+        batches = [slice(i, min(i + size, count)) for i in range(0, count, size)]
+        counter = _Counter(progress, self.attack.evaluations, len(batches))
+        for index, batch in enumerate(batches):
+            deltas = kept.get(index)
+            if deltas is None:
+                deltas = self._batch(source, chunks, batch, rate, counter)
+                kept.put(index, deltas)
+            counter.finish(index)
+            yield from deltas
 
     def _batch(
-        self,
-        parts: Float[Tensor, "chunks channels length"],
-        sides: Sequence[Side],
-        rate: int,
-        counter: _Counter,
+        self, source: Source, chunks: Chunks, batch: slice, rate: int, counter: _Counter
     ) -> Float[Tensor, "chunks channels length"]:
-        audio, count = parts.flatten(0, 1), len(self.against)
+        for enhancer in self._enhancers:
+            enhancer.reseed(self.target.seed)
+        begin, end = self._around(chunks, batch, rate)
+        end = min(end, _samples(source, rate))
+        audio = torch.from_numpy(source.resampled(begin, end, rate)).float()
+        here = chunks.part(batch, begin)
+        target = self.target if batch.start == 0 else self.target.later()
+        sides = [side_of(each, audio, rate, target, here) for each in self._enhancers]
+        parts, count = here.cut(audio), len(self.against)
+        clips = parts.flatten(0, 1)
         objective = Objective(
             [side.to_defeat(self.target, self.attack.form) for side in sides[:count]],
-            [side.to_spare(audio) for side in sides[count:]],
+            [side.to_spare(clips) for side in sides[count:]],
             Passages(self.survive, rate, self.target.seed),
             counter,
         )
-        budget = self.budget.at_rate(rate).around(audio)
-        return self.attack(audio, objective, budget).unflatten(0, (-1, parts.shape[1]))
+        budget = self.budget.at_rate(rate).around(clips)
+        delta = self.attack(clips, objective, budget)
+        if not bool(torch.isfinite(delta).all()):
+            raise FailureError(
+                f"{self.attack.name} diverged with these settings: take smaller steps"
+            )
+        return delta.unflatten(0, (-1, parts.shape[1]))
+
+    def _around(self, chunks: Chunks, batch: slice, rate: int) -> tuple[int, int]:
+        """From where to where enhancers hear the recording: some context on both sides, and
+        their windows where they would be.
+        """
+        grid, context = self._grid(rate), CONTEXT_SECONDS * rate
+        begin = max(0, chunks.starts[batch.start] - context) // grid * grid
+        return begin, chunks.starts[batch.stop - 1] + chunks.length + context
+
+
+def _samples(source: Source, rate: int) -> int:
+    """As many as a resampler makes of the recording."""
+    return max(1, round(source.samples * rate / source.sample_rate))
 
 
 class _Counter:
-    def __init__(self, progress: Callable[[int, int], None], total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
+    """Gradients taken, of all that ``batches`` of the same number may take."""
+
+    def __init__(self, progress: Callable[[int, int], None], each: int, batches: int) -> None:
+        self.progress, self.each, self.batches, self.done = progress, each, batches, 0
 
     def __call__(self) -> None:
-        self.done += 1
-        self.progress(self.done, self.total)
+        self._reach(self.done + 1)
 
-    def finish(self) -> None:
+    def finish(self, batch: int) -> None:
         """Attacks may stop early, where little is left to do."""
-        if self.done < self.total:
-            self.progress(self.total, self.total)
+        if self.done < self.each * (batch + 1):
+            self._reach(self.each * (batch + 1))
 
-
-def _at_own_rate(
-    delta: Float[np.ndarray, "channels time"], rate: int, recording: Recording
-) -> Float[np.ndarray, "channels samples"]:
-    samples = recording.samples.shape[1]
-    return fitted(resample(delta, rate, recording.sample_rate), samples)
+    def _reach(self, done: int) -> None:
+        self.done = done
+        self.progress(done, self.each * self.batches)

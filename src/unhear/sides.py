@@ -29,10 +29,6 @@ class Side:
     reference: Float[Tensor, "chunks clips samples"]
     target: Float[Tensor, "chunks clips samples"]
 
-    def batch(self, chunks: slice) -> Side:
-        """Some of the chunks."""
-        return Side(self.heard, self.reference[chunks], self.target[chunks])
-
     def to_defeat(self, target: Target, form: Form) -> Defeat:
         """As one of those whose output should be the target."""
         rate = self.heard.enhancer.card.sample_rate

@@ -6,7 +6,7 @@ Knows neither models nor attacks. A loss takes the enhanced clips and is always 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -154,6 +154,10 @@ class Target:
             words = downmixed(self.spoken, sample_rate)
             return speech(reference, torch.from_numpy(words).float())
         return noise(reference, self.seed)
+
+    def later(self) -> Target:
+        """What follows in a long recording: words are said once, and then there is silence."""
+        return replace(self, kind="silence") if self.kind == "speech" else self
 
     def loss(self, waveform: Float[Tensor, "clips time"], form: Form, sample_rate: int) -> Loss:
         """The loss of clips whose part of :meth:`waveform` is given."""

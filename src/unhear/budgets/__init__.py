@@ -9,7 +9,7 @@ from unhear.budgets.base import TINY, Budget
 from unhear.budgets.energy import EnergyBudget, SignalToNoise, Unbounded
 from unhear.budgets.masked import Masked
 from unhear.budgets.scaled import Scaled
-from unhear.budgets.stored import stored_within
+from unhear.budgets.stored import share_within, stored_within
 from unhear.budgets.weighted import AWeighted
 
 BUDGETS = {  # by the name of the setting that takes their one number
@@ -30,5 +30,6 @@ __all__ = [
     "Scaled",
     "SignalToNoise",
     "Unbounded",
+    "share_within",
     "stored_within",
 ]

@@ -30,12 +30,23 @@ def stored_within(
     """
     budget = budget.around(audio)
     delta = budget.project(delta, audio)
+    return store(audio + share_within(audio, delta, budget, store) * delta)
+
+
+def share_within(
+    audio: Float[Tensor, "batch time"],
+    delta: Float[Tensor, "batch time"],
+    budget: Budget,
+    store: Callable[[Float[Tensor, "batch time"]], Float[Tensor, "batch time"]],
+) -> Float[Tensor, "batch 1"]:
+    """How much of each clip's perturbation :func:`stored_within` keeps, from 0 to 1."""
+    share = audio.new_ones(len(audio), 1)
     for attempt in range(11):
-        stored = store(audio + delta)
-        rounding = stored - (audio + delta)
+        stored = store(audio + share * delta)
+        rounding = stored - (audio + share * delta)
         rounding = rounding.where(rounding.abs() <= COARSEST, 0)
         within = budget.holds(stored - audio, audio, rounding)
         if bool(within.all()):
-            return stored
-        delta = delta.where(within, delta * max(0.0, 1 - 0.001 * 2**attempt))
-    return store(audio + delta)
+            break
+        share = share.where(within, share * max(0.0, 1 - 0.001 * 2**attempt))
+    return share

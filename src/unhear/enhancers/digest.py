@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unhear.enhancers import find, is_external
+
+if TYPE_CHECKING:
+    from unhear.enhancers.base import Enhancer
 
 DIGITS = 8
 
@@ -30,3 +34,17 @@ def weights_digest(name: str) -> str:
 def digest_of(path: Path) -> str:
     """First digits of the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
+
+
+def state_digest(enhancer: Enhancer) -> str:
+    """First digits of a SHA-256 of an enhancer as it is: its card, and the weights of whatever
+    networks it holds.
+    """
+    import torch
+
+    digest = hashlib.sha256(repr(enhancer.card).encode())
+    for part in vars(enhancer).values():
+        if isinstance(part, torch.nn.Module):
+            for tensor in part.state_dict().values():
+                digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:DIGITS]

@@ -1,0 +1,64 @@
+"""What was computed of a long recording, kept until all of it is: stopping loses one batch."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from unhear.audio import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class Kept:
+    """Keeps nothing: for what is quickly done again."""
+
+    def get(self, batch: int) -> Float[Tensor, "chunks channels length"] | None:
+        """The perturbation of a batch of chunks, if it is there."""
+        return None
+
+    def put(self, batch: int, delta: Float[Tensor, "chunks channels length"]) -> None:
+        """Keep it."""
+
+    def drop(self) -> None:
+        """When it is not needed any more."""
+
+
+class KeptBeside(Kept):
+    """One file for each batch, in a hidden folder beside the output.
+
+    Its name has the ``identity`` of all that decides what is computed: whoever comes with
+    another one finds nothing, and removes what others have left for the same output.
+    """
+
+    def __init__(self, output: Path, identity: str) -> None:
+        start, end = f".{output.name}.", ".kept"
+        self._folder = output.with_name(f"{start}{identity}{end}")
+        if output.parent.exists():
+            for other in output.parent.iterdir():
+                ours = other.name.startswith(start) and other.name.endswith(end)
+                if ours and other != self._folder:
+                    shutil.rmtree(other, ignore_errors=True)
+
+    def get(self, batch: int) -> Float[Tensor, "chunks channels length"] | None:
+        path = self._path(batch)
+        return torch.from_numpy(np.load(path)) if path.exists() else None
+
+    def put(self, batch: int, delta: Float[Tensor, "chunks channels length"]) -> None:
+        """Raises InputError when there is no room for it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._path(batch)) as partial, partial.open("wb") as file:
+            np.save(file, delta.numpy())
+
+    def drop(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, batch: int) -> Path:
+        return self._folder / f"{batch:05}.npy"

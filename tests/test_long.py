@@ -1,0 +1,244 @@
+"""Long recordings: batches with context, sections, and going on where one was stopped.
+
+What is long is made short here, so that a few seconds have several of everything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from unhear import adding, chunks, files, metrics, protect
+from unhear.adding import Tape
+from unhear.attacks import FGSM, PGD
+from unhear.audio import Recording, as_stored, read, write
+from unhear.budgets import Budget, Masked, MaxAmplitude, SignalToNoise
+from unhear.enhancers.base import Card, Enhancer
+from unhear.files import protect_file
+from unhear.protect import Protector
+from unhear.targets import Target
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+RATE = 8000
+SNR_DB = 20.0
+
+
+class Echo(Enhancer):
+    """Hears 50 ms back and no further, so that a little context is all it takes."""
+
+    card = Card("echo", "", RATE, 0, True, True, "", "", "")
+
+    def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        delayed = torch.nn.functional.pad(audio, (400, 0))[:, : audio.shape[1]]
+        return audio + 0.5 * delayed
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twelfth of every length."""
+    monkeypatch.setattr(chunks, "CHUNK_SECONDS", 2)
+    monkeypatch.setattr(chunks, "OVERLAP_SECONDS", 1)
+    monkeypatch.setattr(protect, "BATCH_SECONDS", 5)
+    monkeypatch.setattr(protect, "CONTEXT_SECONDS", 1)
+    monkeypatch.setattr(adding, "WHOLE_SECONDS", 3)
+    monkeypatch.setattr(adding, "SECTION_SECONDS", 2)
+    monkeypatch.setattr(adding, "RAMP_SECONDS", 0.1)
+    monkeypatch.setattr(files, "KEPT_SECONDS", 3)
+
+
+def babble(seconds: float, rate: int = RATE, channels: int = 1) -> Recording:
+    """Noise that comes and goes, from loud to quiet within a few seconds."""
+    time = np.arange(round(seconds * rate)) / rate
+    loudness = (0.1 + np.sin(np.pi * 3 * time) ** 2) * (1.1 + np.sin(time))
+    white = np.random.default_rng(0).normal(size=(channels, time.size))
+    return Recording(as_stored(0.05 * loudness * white, "PCM_16"), rate)
+
+
+def protector(attack: FGSM | PGD | None = None, budget: Budget | None = None) -> Protector:
+    return Protector(
+        (Echo(),), Target("silence"), attack or FGSM(), budget or SignalToNoise(SNR_DB)
+    )
+
+
+def added(protected: Recording, recording: Recording) -> np.ndarray:
+    return protected.samples - recording.samples
+
+
+# The same as a short one
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("rate", [RATE, 16_000, 11_025])
+def test_batches_and_sections_change_nothing_but_rounding(
+    rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the budget does not bind the whole: an amplitude is kept sample by sample."""
+    recording = babble(11.3, rate, channels=2)
+    whole = protector(budget=MaxAmplitude(0.002))
+    parts = whole(recording).samples
+    for module, name in [(protect, "BATCH_SECONDS"), (adding, "WHOLE_SECONDS")]:
+        monkeypatch.setattr(module, name, 1000)
+    differs = parts != whole(recording).samples
+    # A gradient that is next to nothing may have either sign.
+    assert differs.mean() < 1e-3
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("rate", [RATE, 16_000])
+@pytest.mark.parametrize(
+    "budget", [SignalToNoise(SNR_DB), MaxAmplitude(0.002), Masked(0.0)], ids=str
+)
+def test_the_budget_holds_in_the_whole_file(budget: Budget, rate: int) -> None:
+    recording = babble(9.1, rate)
+    protected = protector(PGD(steps=2, start=0.5), budget)(recording)
+    delta = added(protected, recording)[0]
+    assert delta.any()
+    if isinstance(budget, SignalToNoise):
+        assert metrics.snr_db(recording.samples[0], delta) >= SNR_DB
+        parts = zip(
+            *(np.array_split(each, 3) for each in (recording.samples[0], delta)), strict=True
+        )
+        found = [metrics.snr_db(*part) for part in parts]
+        assert max(found) - min(found) < 3, found  # no part is left with less than others
+    elif isinstance(budget, MaxAmplitude):
+        assert budget.eps / 2 < np.abs(delta).max() <= budget.eps
+    else:
+        share = metrics.share_above_threshold(recording.samples[0], delta, rate)
+        assert share <= 0.06  # of 16-bit rounding, a little is above in the quietest windows
+
+
+@pytest.mark.usefixtures("short")
+def test_sections_have_no_seams() -> None:
+    """A quiet stretch has to take back some of what it gets: the rest does not jump there."""
+    samples = babble(8).samples.copy()
+    samples[:, 3 * RATE : 5 * RATE] *= 0.02
+    recording = Recording(as_stored(samples, "DOUBLE"), RATE, "DOUBLE")
+    delta = added(protector(PGD(steps=3))(recording), recording)[0]
+    slope = np.abs(np.diff(delta, 2))
+    for seam in (2 * RATE, 4 * RATE, 6 * RATE):
+        around = np.r_[slope[seam - 800 : seam - 20], slope[seam + 20 : seam + 800]]
+        assert slope[seam - 20 : seam + 20].max() <= 1.5 * around.max()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_share_never_exceeds_what_a_section_may_have() -> None:
+    share = (np.array([1.0, 0.5]), np.array([0.4, 0.8]), np.array([0.9, 0.1]))
+    audio = np.zeros((2, 1000))
+    before, here, after = (adding.Section(audio, audio, each) for each in share)
+    gains = here.gains(before, after, 100)
+    assert gains[0].tolist() == [0.4] * 1000
+    assert gains[1, 0] == 0.5
+    assert gains[1, 100:900].max() == gains[1].max() == 0.8
+    assert gains[1, -1] == pytest.approx(0.1, abs=0.01)
+    assert np.abs(np.diff(gains)).max() < 0.01
+
+
+def test_a_tape_keeps_only_what_may_be_asked_for() -> None:
+    stretches = (torch.arange(float(i), i + 10)[None] for i in range(0, 100, 10))
+    tape = Tape(stretches, 100)
+    assert tape.part(0, 25)[0].tolist() == list(range(25))
+    assert tape.part(20, 31)[0].tolist() == list(range(20, 31))
+    assert tape.part(20, 22)[0].tolist() == [20, 21]
+    assert tape.part(95, 100)[0].tolist() == list(range(95, 100))
+
+
+@pytest.mark.usefixtures("short")
+def test_a_sentence_is_said_once() -> None:
+    """Later batches are to be silent: they differ from what silence would make of them in
+    nothing, and the first one does.
+    """
+    recording = babble(12)
+    spoken = Recording(np.sin(np.arange(RATE) / 3)[None], RATE)
+    said, silent = (
+        Protector((Echo(),), target, FGSM(), SignalToNoise(SNR_DB))(recording).samples
+        for target in (Target("speech", spoken), Target("silence"))
+    )
+    assert not np.array_equal(said[:, : 2 * RATE], silent[:, : 2 * RATE])
+    assert np.array_equal(said[:, 8 * RATE :], silent[:, 8 * RATE :])
+
+
+# Stopping and going on
+
+
+class Interrupted(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.usefixtures("short")
+def test_a_stopped_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.wav", tmp_path / "out" / "out.wav"
+    output.parent.mkdir()
+    write(babble(12), source)
+    whole = protect_file(
+        source, tmp_path / "whole.wav", protector(PGD(4)), None, lambda *_: None
+    )
+    seen: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append(done)
+        if done > total / 2:
+            raise Interrupted
+
+    def go_on(done: int, total: int) -> None:
+        seen.append(done)
+
+    with pytest.raises(Interrupted):
+        protect_file(source, output, protector(PGD(4)), None, stop)
+    assert not output.exists()
+    (kept,) = output.parent.iterdir()  # and nothing else
+    before, seen = sorted(kept.iterdir()), []
+    assert before
+    protect_file(source, output, protector(PGD(4)), None, go_on)
+    # A batch that was kept is one step of the progress, and no gradient is taken again.
+    assert len(seen) == len(before) + seen[-1] - 4 * len(before)
+    assert list(output.parent.iterdir()) == [output]
+    assert output.read_bytes() == (tmp_path / "whole.wav").read_bytes()
+    assert whole.seconds == 12
+
+
+@pytest.mark.usefixtures("short")
+def test_other_settings_begin_anew(tmp_path: Path) -> None:
+    write(babble(12), tmp_path / "in.wav")
+
+    def stop(done: int, total: int) -> None:
+        if done > total / 2:
+            raise Interrupted
+
+    folders: list[Path] = []
+    for budget in (SignalToNoise(SNR_DB), SignalToNoise(30.0)):
+        with pytest.raises(Interrupted):
+            protect_file(
+                tmp_path / "in.wav", tmp_path / "out.wav", protector(PGD(4), budget), None, stop
+            )
+        folders += [each for each in tmp_path.iterdir() if each.name.startswith(".out.wav.")]
+    assert len(folders) == len(set(folders)) == 2  # the first was gone by then
+
+
+# Measuring
+
+
+@pytest.mark.usefixtures("short")
+def test_a_long_file_is_judged_by_its_loudest_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LONGEST_JUDGED_SECONDS", 5)
+    monkeypatch.setattr(files, "EXCERPT_SECONDS", 2.0)
+    source, output = tmp_path / "in.wav", tmp_path / "out.wav"
+    write(babble(9), source)
+    result = protect_file(source, output, protector(), None, lambda *_: None)
+    noisy, protected = read(source), read(output)
+    delta = added(protected, noisy)[0]
+    figures = result.hearings[0].figures
+    assert figures.snr_db == pytest.approx(metrics.snr_db(noisy.samples[0], delta))
+    assert figures.peak == np.abs(delta).max()
+    assert result.signals.noisy.seconds == 2
+    assert result.seconds == 9
+    (note,) = result.notes
+    assert "all else is of 2 s from 0:00 on" in note
