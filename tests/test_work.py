@@ -151,6 +151,9 @@ def test_a_target_of_speech_is_another_sentence_of_another_speaker(tmp_path, mon
     tasks = prepare(plan, tmp_path, None, tmp_path, print)
     spoken = {task.mixture.utterance.name: task.spoken.name for task in tasks}
     assert spoken["ann/a"] == "bob/near"
+    assert all(task.listening.dnsmos for task in tasks)
+    without = prepare(replace(plan, dnsmos=False), tmp_path, None, tmp_path, print)
+    assert not any(task.listening.dnsmos for task in without)
     for path in (tmp_path / "bob").iterdir():
         path.unlink()
     (tmp_path / "transcripts.txt").write_text("".join(lines[::2][:2]))

@@ -55,7 +55,7 @@ def prepare(
         plan.recogniser,
         plan.language,
         plan.seed,
-        dnsmos=_has_dnsmos(left_out),
+        dnsmos=plan.dnsmos and _has_dnsmos(left_out),
         loudness=plan.loudness,
     )
     spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)

@@ -57,7 +57,7 @@ class Listening:
     recogniser: str
     language: str
     seed: int
-    dnsmos: bool  # whether its network can be had
+    dnsmos: bool  # whether it is wanted and its network can be had
     loudness: bool = False  # whether loudness-normalised output is recognised, too
 
 
