@@ -10,7 +10,7 @@ be spared pulls back the harder the nearer its output comes to what it is allowe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ import torch
 
 from unhear.channels import Pcm16
 from unhear.passages import CLEAN
-from unhear.targets import resemblance
+from unhear.targets import likeness, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +55,31 @@ class Heard:
 
         What the passage did to level and time is undone in it.
         """
-        output = self.enhancer(self.arriving(audio))
+        return self._back(self.enhancer(self.arriving(audio)), passage)
+
+    def with_pullback(
+        self, audio: Float[Tensor, "batch time"], passage: Passage | None = None
+    ) -> tuple[
+        Float[Tensor, "clips samples"],
+        Callable[[Float[Tensor, ""]], Float[Tensor, "batch time"]],
+    ]:
+        """The output, and what turns a loss that was made of it into its gradient.
+
+        The enhancer is differentiated apart from what is before and behind it: it may serve
+        several recordings in one pass, each of which has a loss of its own. The second is to
+        be called once.
+        """
+        audio = audio.detach().requires_grad_()
+        arriving = self.arriving(audio)
+        raw, pullback = self.enhancer.with_pullback(arriving.detach())
+        raw.requires_grad_()
+        return self._back(raw, passage), lambda loss: torch.autograd.grad(
+            arriving, audio, pullback(torch.autograd.grad(loss, raw)[0])
+        )[0]
+
+    def _back(
+        self, output: Float[Tensor, "clips samples"], passage: Passage | None
+    ) -> Float[Tensor, "clips samples"]:
         return passage.back(output, self.enhancer.card.sample_rate) if passage else output
 
     def arriving(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "clips samples"]:
@@ -78,7 +102,11 @@ class Defeat:
         nothing is left, or its opposite; see :func:`unhear.targets.resemblance`.
         """
         rate = self.heard.enhancer.card.sample_rate
-        return resemblance(output, self.reference, rate).clamp(min=0)
+        return likeness(pattern(output, rate), self._pattern).clamp(min=0)
+
+    @cached_property
+    def _pattern(self) -> Float[Tensor, "clips bands frames"]:
+        return pattern(self.reference, self.heard.enhancer.card.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -87,6 +115,7 @@ class Spare:
 
     heard: Heard
     original: Float[Tensor, "batch time"]  # the rows of the recording as they are
+    _kept: list[Float[Tensor, "clips samples"]] = field(default_factory=list, init=False)
 
     def change(
         self, arriving: Float[Tensor, "batch time"], passage: Passage | None = None
@@ -95,15 +124,24 @@ class Spare:
 
         The original goes the same way: what a channel does to it is no change.
         """
-        output = self.heard(arriving, passage)
-        reference = self._after(passage) if passage else self._as_written
+        return self.used(self.heard(arriving, passage), passage)
+
+    def used(
+        self, output: Float[Tensor, "clips samples"], passage: Passage | None = None
+    ) -> Float[Tensor, " clips"]:
+        """:meth:`change`, of the output that the passage led to."""
+        reference = self._after(passage) if passage else self._as_written()
         allowed = reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
         return (output - reference).square().sum(-1) / (allowed + TINY)
 
-    @cached_property
     def _as_written(self) -> Float[Tensor, "clips samples"]:
-        with torch.no_grad():
-            return self.heard(self.original)
+        """Kept, but not by a cached_property, which up to Python 3.11 holds a lock while the
+        enhancer works: that waits for other recordings that would wait for the lock.
+        """
+        if not self._kept:
+            with torch.no_grad():
+                self._kept.append(self.heard(self.original))
+        return self._kept[0]
 
     @torch.no_grad()
     def _after(self, passage: Passage) -> Float[Tensor, "clips samples"]:
@@ -199,12 +237,11 @@ class _Pull(NamedTuple):
 def _pull(
     arriving: Float[Tensor, "batch time"], defeat: Defeat, passage: Passage | None
 ) -> _Pull:
-    audio = arriving.requires_grad_()
-    output = defeat.heard(audio, passage)
+    output, gradient_of = defeat.heard.with_pullback(arriving, passage)
     losses = defeat.loss(output)
-    (gradient,) = torch.autograd.grad(losses.sum(), audio)
+    gradient = gradient_of(losses.sum())
     losses, output = losses.detach(), output.detach()
-    return _Pull(_per_row(losses, len(audio)), gradient, lambda: defeat.left(output))
+    return _Pull(_per_row(losses, len(arriving)), gradient, lambda: defeat.left(output))
 
 
 def _weight(pull: _Pull, rows: int) -> Float[Tensor, "rows 1"]:
@@ -217,10 +254,10 @@ def _push(
     """Where a spared enhancer's output changes, as long as the share of its allowance that is
     used up.
     """
-    audio = arriving.requires_grad_()
-    change = spare.change(audio, passage)
-    (gradient,) = torch.autograd.grad(change.sum(), audio)
-    used = _worst(change.detach(), len(audio)).clamp(max=STRONGEST)
+    output, gradient_of = spare.heard.with_pullback(arriving, passage)
+    change = spare.used(output, passage)
+    gradient = gradient_of(change.sum())
+    used = _worst(change.detach(), len(arriving)).clamp(max=STRONGEST)
     return gradient / _length(gradient) * used[:, None]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import torch
@@ -73,11 +73,18 @@ class Erasure:
 
     def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
         """See :class:`Erasure`."""
-        left, before = (
-            mel_power(clip, self.sample_rate) for clip in (enhanced, self.reference)
-        )
-        loudness = _loudness(left) / (_loudness(before) + TINY)
-        return loudness + self.weight * _correlation(_log(left), _log(before))
+        left = mel_power(enhanced, self.sample_rate)
+        loudness, pattern = self._before
+        share = _loudness(left) / (loudness + TINY)
+        return share + self.weight * likeness(_log(left), pattern)
+
+    @cached_property
+    def _before(
+        self,
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch bands frames"]]:
+        """Loudness and pattern of the reference."""
+        mel = mel_power(self.reference, self.sample_rate)
+        return _loudness(mel), _log(mel)
 
 
 def resemblance(
@@ -88,7 +95,23 @@ def resemblance(
     """Correlation over time of each mel band's log power with that of the reference, from -1
     to 1: blind to level, so that it says what is left of the words, not how loud they are.
     """
-    return _correlation(*(_log(mel_power(clip, sample_rate)) for clip in (enhanced, reference)))
+    return likeness(*(pattern(clip, sample_rate) for clip in (enhanced, reference)))
+
+
+def pattern(
+    audio: Float[Tensor, "batch time"], sample_rate: int
+) -> Float[Tensor, "batch bands frames"]:
+    """The log power in each mel band, of which :func:`likeness` compares two."""
+    return _log(mel_power(audio, sample_rate))
+
+
+def likeness(
+    a: Float[Tensor, "batch bands frames"], b: Float[Tensor, "batch bands frames"]
+) -> Float[Tensor, " batch"]:
+    """:func:`resemblance` of what two patterns are of."""
+    a, b = a - a.mean(2, keepdim=True), b - b.mean(2, keepdim=True)
+    norms = a.square().sum((1, 2)) * b.square().sum((1, 2))
+    return (a * b).sum((1, 2)) / torch.sqrt(norms + TINY)
 
 
 def _loudness(mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, " batch"]:
@@ -99,24 +122,27 @@ def _log(mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, "batch bands
     return torch.log(mel + FLOOR * mel.mean((1, 2), keepdim=True) + TINY)
 
 
-def _correlation(
-    a: Float[Tensor, "batch bands frames"], b: Float[Tensor, "batch bands frames"]
-) -> Float[Tensor, " batch"]:
-    a, b = a - a.mean(2, keepdim=True), b - b.mean(2, keepdim=True)
-    norms = a.square().sum((1, 2)) * b.square().sum((1, 2))
-    return (a * b).sum((1, 2)) / torch.sqrt(norms + TINY)
-
-
 def mel_power(
     audio: Float[Tensor, "batch time"], sample_rate: int
 ) -> Float[Tensor, "batch bands frames"]:
     """Power in 64 triangular mel bands, Hann windows of 512 samples every 128."""
-    window = torch.hann_window(WINDOW, device=audio.device)
     spec = torch.stft(
-        audio, WINDOW, HOP, window=window, pad_mode="constant", return_complex=True
+        audio, WINDOW, HOP, window=_hann(audio.device), pad_mode="constant", return_complex=True
     )
     power = spec.real.square() + spec.imag.square()
-    return mel_filters(sample_rate).to(power) @ power
+    return _filters_as(sample_rate, power.dtype, power.device) @ power
+
+
+@cache
+def _hann(device: torch.device) -> Float[Tensor, " window"]:
+    return torch.hann_window(WINDOW, device=device)
+
+
+@cache
+def _filters_as(
+    sample_rate: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "bands bins"]:
+    return mel_filters(sample_rate).to(device, dtype)
 
 
 @cache

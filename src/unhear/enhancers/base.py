@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from unhear.weights import WheelSource, is_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jaxtyping import Float, Int
@@ -43,11 +46,17 @@ class Enhancer(ABC):
     ) -> Float[Tensor, "batch time"]:
         """Enhance zero-padded clips; the output is raw, not normalised in level.
 
-        ``lengths`` gives each clip's samples; a clip's output does not depend on the
-        padding behind it, which comes out as zeros.
+        ``lengths``, best kept on the CPU, gives each clip's samples; a clip's output does not
+        depend on the padding behind it, which comes out as zeros.
         """
-        if lengths is None:
+        if lengths is None or bool((lengths == audio.shape[1]).all()):
             return self.enhance(audio)
+        return self.enhance_padded(audio, lengths)
+
+    def enhance_padded(
+        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time"]:
+        """Clips of different lengths: one length after the other, unless it is overridden."""
         output = audio.new_zeros(audio.shape)
         for samples in sorted(set(lengths.tolist())):
             alike = lengths == samples
@@ -58,11 +67,40 @@ class Enhancer(ABC):
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """Clips of one length, from 1 sample on; each is enhanced as if it were alone."""
 
+    def with_pullback(
+        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> tuple[
+        Float[Tensor, "batch time"],
+        Callable[[Float[Tensor, "batch time"]], Float[Tensor, "batch time"]],
+    ]:
+        """What a call gives, detached, and what turns a gradient of it into one of ``audio``.
+
+        The second frees the graph, so it is to be called once.
+        """
+        import torch
+
+        with torch.enable_grad():
+            leaf = audio.detach().requires_grad_()
+            output = self(leaf, lengths)
+        return output.detach(), lambda gradient: torch.autograd.grad(output, leaf, gradient)[0]
+
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
         """Move to a torch device; what is no network stays where it is."""
 
     def reseed(self, seed: int) -> None:  # noqa: B027  most enhancers draw nothing
         """Begin the random draws anew, for enhancers that have any."""
+
+    def draws_from(self, seed: int) -> Iterator[int] | None:
+        """What each call from :meth:`reseed` on draws, as one number for each.
+
+        Calls of several recordings that draw the same can be one call. None: nobody knows
+        what is drawn, so that recordings have to go one after the other.
+        """
+        return repeat(0) if type(self).reseed is Enhancer.reseed else None
+
+    def drawing(self, draw: int) -> AbstractContextManager[None]:
+        """Within it, every call draws what that one of :meth:`draws_from` says."""
+        return nullcontext()
 
 
 @dataclass(frozen=True)

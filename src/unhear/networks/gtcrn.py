@@ -24,9 +24,10 @@ from unhear.networks.gtcrn_layers import (
     with_neighbours,
 )
 from unhear.networks.gtcrn_onnx import state_of
+from unhear.networks.ragged import mirrored
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float
+    from jaxtyping import Complex, Float, Int
     from torch import Tensor
 
     from unhear.enhancers.base import Card
@@ -123,12 +124,33 @@ def waveform(
     return torch.istft(spec.mT, WINDOW, HOP, window=window)[:, :samples]
 
 
+def spectrum_of_each(
+    audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
+) -> Complex[Tensor, "batch frames 257"]:
+    """:func:`spectrum` of clips with zeros behind them, each mirrored at its own end."""
+    samples = audio.shape[-1]
+    whole = pad(audio, (0, max(-samples % HOP, WINDOW - samples)))
+    ends = (lengths + -lengths % HOP).clamp(min=WINDOW)
+    padded = mirrored(whole, ends, WINDOW // 2)
+    window = torch.hann_window(WINDOW, device=audio.device).sqrt()
+    return torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True).mT
+
+
 class GTCRN(NetworkEnhancer[MaskNetwork]):
     """GTCRN with its front end, differentiable from waveform to waveform."""
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        spec = spectrum(audio)
-        return waveform(spec * self.network(spec), audio.shape[-1])
+        return self._masked(spectrum(audio), audio.shape[-1])
+
+    def enhance_together(
+        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time"]:
+        return self._masked(spectrum_of_each(audio, lengths), audio.shape[-1])
+
+    def _masked(
+        self, spec: Complex[Tensor, "batch frames 257"], samples: int
+    ) -> Float[Tensor, "batch time"]:
+        return waveform(spec * self.network(spec), samples)
 
 
 def build(card: Card, weights: str) -> GTCRN:

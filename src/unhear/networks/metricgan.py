@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 from torch.nn.functional import leaky_relu
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unhear.enhancers.metricgan_plus import BUNDLED
 from unhear.networks.base import NetworkEnhancer
 from unhear.networks.checkpoints import load_into, locate
+from unhear.networks.ragged import inverse_stft, turned
 
 if TYPE_CHECKING:
     from jaxtyping import Complex, Float, Int
@@ -46,13 +46,23 @@ class RecurrentStack(nn.Module):
         with torch.backends.cudnn.flags(enabled=False):
             if frames is None:
                 return self.rnn(feature)[0]
-            packed = pack_padded_sequence(
-                feature, frames.cpu(), batch_first=True, enforce_sorted=False
-            )
-            hidden, _ = pad_packed_sequence(
-                self.rnn(packed)[0], batch_first=True, total_length=feature.shape[1]
-            )
-            return hidden
+            # Packed sequences would do as well, but torch takes 3 times as long with them.
+            for layer in range(self.rnn.num_layers):
+                forwards = self._direction(f"_l{layer}", feature)
+                backwards = self._direction(f"_l{layer}_reverse", turned(feature, frames))
+                feature = torch.cat([forwards, turned(backwards, frames)], dim=-1)
+            return feature
+
+    def _direction(
+        self, name: str, x: Float[Tensor, "batch steps ins"]
+    ) -> Float[Tensor, "batch steps hidden"]:
+        """One direction of one layer, first step first."""
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        weights = [getattr(self.rnn, f"{kind}{name}") for kind in kinds]
+        zeros = x.new_zeros(1, len(x), self.rnn.hidden_size)
+        # With biases; one layer, no dropout, no training, one direction, batch first.
+        settings = (True, 1, 0.0, False, False, True)
+        return torch.lstm(x, (zeros, zeros), weights, *settings)[0]
 
 
 class LearnableSigmoid(nn.Module):
@@ -117,27 +127,25 @@ class MetricGANPlus(NetworkEnhancer[MaskNetwork]):
     """MetricGAN+ with its front end, differentiable from waveform to waveform."""
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        return self(audio)
+        return waveform(self._masked(spectrum(audio)), audio.shape[-1])
 
-    def __call__(
-        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
+    def enhance_together(
+        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch time"]:
-        """Clips of different lengths go through the network together, packed."""
-        spec = spectrum(audio)
+        frames = 1 + lengths // HOP
+        enhanced = self._masked(spectrum(audio), frames)
+        window = torch.hamming_window(WINDOW, device=audio.device)
+        return inverse_stft(enhanced, frames, window, HOP, audio.shape[-1])
+
+    def _masked(
+        self,
+        spec: Complex[Tensor, "batch frames bins"],
+        frames: Int[Tensor, " batch"] | None = None,
+    ) -> Complex[Tensor, "batch frames bins"]:
         mag = magnitude(spec)
         feature = torch.log1p(mag)
-        frames = None if lengths is None else 1 + lengths // HOP
         mask = self.network(feature, frames)
-        enhanced = spec * (torch.expm1(mask * feature) / mag)
-        if lengths is None or frames is None:
-            return waveform(enhanced, audio.shape[-1])
-        # Each clip is inverted from its own frames: the overlap-add weights near its end
-        # would otherwise count frames that lie in the padding.
-        output = torch.zeros_like(audio)
-        clips = zip(enhanced, lengths.tolist(), frames.tolist(), strict=True)
-        for clip, (own, samples, count) in enumerate(clips):
-            output[clip, :samples] = waveform(own[None, :count], samples)[0]
-        return output
+        return spec * (torch.expm1(mask * feature) / mag)
 
 
 def build(card: Card, weights: str | None) -> MetricGANPlus:

@@ -7,6 +7,8 @@ arXiv 1703.09452. Layers, their names and the front end are those of the authors
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -15,8 +17,12 @@ from torch.nn.functional import pad
 
 from unhear.networks.base import NetworkEnhancer
 from unhear.networks.checkpoints import load_state, locate, read_state
+from unhear.networks.ragged import inside
 
 if TYPE_CHECKING:
+    from collections.abc import Generator as Generating
+    from collections.abc import Iterator
+
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -167,54 +173,71 @@ class SEGAN(NetworkEnhancer[Generator]):
     ) -> None:
         super().__init__(card, network)
         self.latent, self.draws = latent, draws
-        self._calls = torch.Generator()
         self.reseed(0)
 
     def reseed(self, seed: int) -> None:
-        self._seed = seed
-        self._calls.manual_seed(seed)
+        self._draws = self.draws_from(seed)
+
+    def draws_from(self, seed: int) -> Iterator[int]:
+        """The seed of each call's own z: so the next call does not depend on how many windows
+        this one had.
+        """
+        return repeat(seed) if self.latent == "fixed" else _numbers(seed)
+
+    @contextmanager
+    def drawing(self, draw: int) -> Generating[None]:
+        before, self._draws = self._draws, repeat(draw)
+        try:
+            yield
+        finally:
+            self._draws = before
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-        return self(audio)
-
-    def __call__(
-        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch time"]:
         """All windows of all clips go through the network together."""
-        samples = audio.shape[1]
-        emphasised = _cleared(pre_emphasis(audio), lengths)
-        padded = pad(emphasised, (0, -samples % WINDOW))
+        padded = pad(pre_emphasis(audio), (0, -audio.shape[1] % WINDOW))
+        windows = padded.reshape(-1, WINDOW)
+        z = self._latents(padded.shape[1] // WINDOW).to(audio.device)
+        enhanced = self._decoded(windows, z.repeat(len(audio), 1, 1, 1))
+        return de_emphasis(enhanced.reshape(padded.shape))[:, : audio.shape[1]]
+
+    def enhance_padded(
+        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time"]:
+        """As :meth:`enhance`, but for the windows that hold nothing but padding."""
+        own = inside(lengths, audio.shape[1], audio.device)
+        padded = pad(pre_emphasis(audio) * own, (0, -audio.shape[1] % WINDOW))
+        windows = padded.reshape(-1, WINDOW)
         count = padded.shape[1] // WINDOW
-        encoded = self.network.encode(padded.reshape(-1, WINDOW))
-        latents = self._latents(count).to(audio.device)
-        outputs = [
-            self.network.decode(encoded, z.repeat(len(audio), 1, 1)) for z in latents.unbind(1)
-        ]
-        enhanced = torch.stack(outputs).mean(0).reshape(padded.shape)
-        return _cleared(de_emphasis(enhanced)[:, :samples], lengths)
+        holding = inside((lengths + WINDOW - 1) // WINDOW, count, lengths.device).flatten()
+        which = holding.nonzero()[:, 0].to(audio.device)
+        z = self._latents(count).to(audio.device)
+        found = self._decoded(windows[which], z[which % count])
+        enhanced = torch.zeros_like(windows).index_copy(0, which, found)
+        return de_emphasis(enhanced.reshape(padded.shape))[:, : audio.shape[1]] * own
+
+    def _decoded(
+        self,
+        windows: Float[Tensor, "windows time"],
+        latents: Float[Tensor, "windows draws latent frames"],
+    ) -> Float[Tensor, "windows time"]:
+        """The mean over the draws."""
+        encoded = self.network.encode(windows)
+        outputs = [self.network.decode(encoded, z) for z in latents.unbind(1)]
+        return torch.stack(outputs).mean(0)
 
     def _latents(self, windows: int) -> Float[Tensor, "windows draws latent frames"]:
-        """The z of one call, drawn on the CPU so that all devices see the same.
-
-        A call draws one number, the seed of its own z: so the next call does not depend on
-        how many windows this one had.
-        """
-        call = int(torch.randint(2**62, (), generator=self._calls))
-        random = torch.Generator().manual_seed(self._seed if self.latent == "fixed" else call)
+        """The z of one call, drawn on the CPU so that all devices see the same."""
+        random = torch.Generator().manual_seed(next(self._draws))
         draws = self.draws if self.latent == "averaged" else 1
         shape = (draws, self.network.latent_channels, FRAMES)
         # One window after the other: the first ones must not depend on how many follow.
         return torch.stack([torch.randn(shape, generator=random) for _ in range(windows)])
 
 
-def _cleared(
-    audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None
-) -> Float[Tensor, "batch time"]:
-    """Zeros behind the end of every clip."""
-    if lengths is None:
-        return audio
-    sample = torch.arange(audio.shape[1], device=audio.device)
-    return audio * (sample < lengths.to(audio.device)[:, None])
+def _numbers(seed: int) -> Iterator[int]:
+    random = torch.Generator().manual_seed(seed)
+    while True:
+        yield int(torch.randint(2**62, (), generator=random))
 
 
 def build(card: Card, weights: str) -> SEGAN:

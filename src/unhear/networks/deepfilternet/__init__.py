@@ -20,7 +20,7 @@ from unhear.networks.deepfilternet.frontend import FILTERED, HOP, spectrum, wave
 from unhear.networks.deepfilternet.network import ORDER, DeepFilterNetwork
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float, Int
+    from jaxtyping import Complex, Float
     from torch import Tensor
 
     from unhear.enhancers.base import Card
@@ -32,15 +32,9 @@ LOOKAHEAD = 2  # frames of both network and filter
 class DeepFilterNet3(NetworkEnhancer[DeepFilterNetwork]):
     """DeepFilterNet3 with its front end, differentiable from waveform to waveform."""
 
-    def __call__(
-        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch time"]:
-        """Clips of different lengths go together: what follows a clip is silence anyway."""
-        if lengths is None:
-            return self.enhance(audio)
-        time = torch.arange(audio.shape[1], device=audio.device)
-        inside = time < lengths.to(audio.device)[:, None]
-        return self.enhance(audio * inside) * inside
+    # Of more, each of its many maps (2.5 MB a second) leaves the caches, and is so large that
+    # the allocator takes fresh pages for it at every call.
+    seconds_at_once = 16.0
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         samples = audio.shape[1]
