@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/demo-installed
 	$(BIN)/unhear protect src/unhear/assets/demo.wav --output demo-out/protected.wav \
@@ -28,5 +28,10 @@ lint: .venv/dev-installed
 	$(PIP) --editable '.[dev]'
 	touch $@ .venv/demo-installed
 
+# Hours; DATA is a folder of speech and noise. The peers are what it compares with, no part of .venv.
+bench: .venv/dev-installed
+	$(PIP) --no-deps --upgrade --target .peers --requirement benchmarks/peers.txt
+	PYTHONPATH=.peers $(BIN)/python -m benchmarks.speed --data $(DATA) --output docs/benchmarks.md
+
 clean:
-	rm -rf .venv demo-out
+	rm -rf .venv .peers demo-out

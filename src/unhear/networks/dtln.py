@@ -60,9 +60,16 @@ class LearnedStage(nn.Module):
     def forward(
         self, blocks: Float[Tensor, "batch frames block"]
     ) -> Float[Tensor, "batch frames block"]:
-        encoded = self.encoder(blocks.mT).mT
+        encoded = _across(self.encoder, blocks)
         mask = self.core(self.norm(encoded))
-        return self.decoder((mask * encoded).mT).mT
+        return _across(self.decoder, mask * encoded)
+
+
+def _across(
+    layer: nn.Conv1d, x: Float[Tensor, "batch frames ins"]
+) -> Float[Tensor, "batch frames outs"]:
+    """A convolution of one frame as the product with a matrix that it is: far quicker."""
+    return torch.nn.functional.linear(x, layer.weight[:, :, 0])
 
 
 class DualNetwork(nn.Module):

@@ -86,9 +86,16 @@ def _separable_upwards() -> nn.Sequential:
     return nn.Sequential(grouped, nn.Conv2d(CHANNELS, CHANNELS, 1))
 
 
-def _pathway() -> nn.Conv2d:
-    """One factor and bias per channel."""
-    return nn.Conv2d(CHANNELS, CHANNELS, 1, groups=CHANNELS)
+class Pathway(nn.Module):
+    """One factor and bias per channel: a convolution to its authors, which costs far more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(CHANNELS, 1, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(CHANNELS))
+
+    def forward(self, x: Float[Tensor, "b c t f"]) -> Float[Tensor, "b c t f"]:
+        return x * self.weight[:, 0] + self.bias[:, None, None]
 
 
 def _after(frames: int, x: Float[Tensor, "b c t f"]) -> Float[Tensor, "b c padded f"]:
@@ -138,13 +145,13 @@ class GainDecoder(nn.Module):
         super().__init__()
         self.recurrent = Recurrent(layers=2, groups=16)
         self.linear = GroupedLinear(HIDDEN, EMBEDDING, groups=16)
-        self.path3 = _pathway()
+        self.path3 = Pathway()
         self.up3 = _separable(CHANNELS, CHANNELS, (1, 3))
-        self.path2 = _pathway()
+        self.path2 = Pathway()
         self.up2 = _separable_upwards()
-        self.path1 = _pathway()
+        self.path1 = Pathway()
         self.up1 = _separable_upwards()
-        self.path0 = _pathway()
+        self.path0 = Pathway()
         self.out = nn.Conv2d(CHANNELS, 1, (1, 3), padding=(0, 1))
 
     def forward(

@@ -1,0 +1,124 @@
+"""What is measured, with which settings."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks.speed.efficiency import efficiency
+from benchmarks.speed.goal import goal
+from benchmarks.speed.killed import killed
+from benchmarks.speed.peers import KINDS, here, peers
+from benchmarks.speed.records import Figures, Measurement, Part
+from benchmarks.speed.scaling import batches, length, workers
+from benchmarks.speed.together import together
+from unhear.enhancers import DEFAULT, registry
+from unhear.evaluation.prepare import to_be_had
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VICTIMS = ("worker", "coordinator")
+LENGTHS = {1: 10, 10: 10, 60: 10, 600: 2, 3600: 1}  # seconds → gradient steps
+UNTIL = 0.6  # left of the words, where a clip of many stops
+GOAL = 0.5  # left of the words: MetricGAN+ at 25 dB gets there, and to no 0.4
+SPREAD = {"clips": 6, "longest": 6.0}
+
+
+def plan(*, quick: bool) -> list[Measurement]:
+    """Everything, in the order of the page; ``quick`` is to see that it works."""
+    return (
+        _quick() if quick else [*_efficiency(), *_peers(), *_clips(), *_scaling(), *_killed()]
+    )
+
+
+def _efficiency() -> list[Measurement]:
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    sizes = {"batch": 16, "seconds": 4.0, "steps": 8, "rounds": 5}
+    return [
+        _of("efficiency", efficiency, enhancer=name, device=device, **sizes)
+        for device, name in product(devices, _attackable())
+    ]
+
+
+def _peers() -> list[Measurement]:
+    return [
+        _of(
+            "peers",
+            peers,
+            enhancer=name,
+            kind=kind,
+            steps=steps,
+            cores=2,
+            **SPREAD,
+            **_libraries(),
+        )
+        for name in (DEFAULT, "dtln")
+        for kind, steps in zip(KINDS, (50, 50, 200), strict=True)
+    ]
+
+
+def _clips() -> list[Measurement]:
+    many = {"steps": 100, "until": UNTIL, "cores": 2}
+    steps = {"goal": GOAL, "our_steps": 100, "opt_steps": 500}
+    return [
+        _of("together", together, enhancer=DEFAULT, clips=64, **many),
+        _of("together", together, enhancer="dtln", clips=16, **many),
+        _of("together", together, enhancer="segan", clips=16, **many),
+        *(
+            _of("goal", goal, enhancer=name, **SPREAD, **steps)
+            for name in (DEFAULT, "segan", "dtln")
+        ),
+    ]
+
+
+def _scaling() -> list[Measurement]:
+    own: dict[str, Any] = {"enhancer": DEFAULT}
+    work = {"clips": 16, "steps": 20, "rounds": 3}
+    sizes = [1, 2, 4, 8, 16, 32, 64]
+    return [
+        _of("scaling", workers, workers=[1, 2, 4], **own, **work),
+        _of("scaling", batches, sizes=sizes, seconds=2.0, rounds=5, **own),
+        *(_of("scaling", length, seconds=s, steps=n, **own) for s, n in LENGTHS.items()),
+    ]
+
+
+def _killed() -> list[Measurement]:
+    mixes = [0.0, 4.0, 8.0]
+    return [
+        _of("killed", killed, enhancer=DEFAULT, victim=each, mixes=mixes) for each in VICTIMS
+    ]
+
+
+def _quick() -> list[Measurement]:
+    own: dict[str, Any] = {"enhancer": DEFAULT}
+    sizes = {"batch": 2, "seconds": 1.0, "steps": 2, "rounds": 2}
+    clip = {"clips": 1, "longest": 2.5}
+    one = {"steps": 3, "cores": 1, **_libraries()}
+    return [
+        _of("efficiency", efficiency, device="cpu", **own, **sizes),
+        *(_of("peers", peers, kind=each, **own, **clip, **one) for each in KINDS),
+        _of("together", together, clips=4, steps=5, until=UNTIL, cores=2, **own),
+        _of("goal", goal, goal=GOAL, our_steps=3, opt_steps=10, **own, **clip),
+        _of("scaling", workers, workers=[1, 2], clips=2, steps=1, rounds=1, **own),
+        _of("scaling", batches, sizes=[1, 2], seconds=2.0, rounds=1, **own),
+        _of("scaling", length, seconds=2, steps=1, **own),
+        *(_of("killed", killed, victim=each, mixes=[8.0], **own) for each in VICTIMS),
+    ]
+
+
+def _of(part: Part, measure: Callable[..., Figures], **settings: Any) -> Measurement:
+    return Measurement(part, measure, settings)
+
+
+def _libraries() -> dict[str, Any]:
+    return {"libraries": here()}
+
+
+def _attackable() -> list[str]:
+    """The enhancers with gradients that can be loaded here."""
+    own = [name for name, entry in registry().items() if entry.card.differentiable]
+    return to_be_had(own, lambda reason: print(f"left out: {reason}", file=sys.stderr))
