@@ -21,7 +21,7 @@ import soundfile
 import torch
 from safetensors.torch import save
 
-from unhear import commands
+from unhear import audio, commands
 from unhear.attacks import ATTACKS
 from unhear.channels import CHANNELS
 from unhear.cli import main
@@ -157,12 +157,12 @@ def in_process_of_its_own(
 
 
 def full_disk(patch: pytest.MonkeyPatch) -> None:
-    def write_half(path: Path, content: Any) -> None:
-        with path.open("wb") as file:
-            file.write(bytes(content)[: len(content) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(audio._Disk):
+        def write(self, data: Any) -> int:
+            self.error = OSError(errno.ENOSPC, "No space left on device")
+            return super().write(bytes(data)[: len(data) // 2])
 
-    patch.setattr(Path, "write_bytes", write_half)
+    patch.setattr(audio, "_Disk", Full)
 
 
 def read_only_disk(patch: pytest.MonkeyPatch) -> None:
@@ -473,8 +473,8 @@ def within_budget(source: np.ndarray, written: np.ndarray, subtype: str) -> None
 def test_silence_and_what_cannot_be_protected_come_back_unchanged(
     unhear: Callable[..., Outcome],
 ) -> None:
-    for audio in (np.zeros((RATE, 1)), sound(peak=2**-15)):
-        Path("in.wav").write_bytes(encoded(audio))
+    for samples in (np.zeros((RATE, 1)), sound(peak=2**-15)):
+        Path("in.wav").write_bytes(encoded(samples))
         assert unhear("protect", "in.wav", "-o", "out.wav", "--steps=2", "--force").code == 0
         assert np.array_equal(soundfile.read("in.wav")[0], soundfile.read("out.wav")[0])
 

@@ -29,8 +29,11 @@ needs_sphinx = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def write_data(folder):
     """Two short clips of two speakers with what they say, and a noise."""
-    folder = tmp_path_factory.mktemp("data")
     with resources.as_file(ASSETS / "demo.wav") as path:
         speech, rate = soundfile.read(path)
     assert rate == RATE

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unhear import meeting
+from unhear import meeting, strands
 from unhear.attacks import APGD, OPT, PGD, Least
 from unhear.audio import Recording, read
 from unhear.budgets import SignalToNoise
@@ -279,7 +279,7 @@ class Breaking(PGD):
 
 
 def threads() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each is not threading.main_thread()]
+    return [each for each in threading.enumerate() if each.name == strands.NAME]
 
 
 @pytest.mark.parametrize(

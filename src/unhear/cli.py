@@ -17,6 +17,7 @@ from unhear.enhancers import DEFAULT
 from unhear.enhancers.external import FORMS
 from unhear.errors import UnhearError
 from unhear.plan_choices import PlanChoice
+from unhear.workers import use_one_thread
 
 app = App(
     name="unhear",
@@ -44,6 +45,21 @@ Language = Annotated[
     str | None, Parameter(group=OUTPUT, help="spoken language, such as en [detected]")
 ]
 Force = Annotated[bool, Parameter(group=OUTPUT, help="overwrite what exists")]
+Jobs = Annotated[
+    int | None,
+    Parameter(
+        group=OUTPUT,
+        help="processes, of one thread each; 1: this one [protect: 1, otherwise 2]",
+        validator=Number(gte=1),
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    Parameter(
+        group=OUTPUT,
+        help="Dask workers: tcp://HOST:PORT of a scheduler, or local for this machine's CPUs",
+    ),
+]
 Json = Annotated[bool, Parameter(group=OUTPUT, help="print one JSON document on stdout")]
 
 
@@ -62,6 +78,11 @@ def protect(
         Path | None, Parameter(group=OUTPUT, help="folder for an HTML page on each recording")
     ] = None,
     force: Force = False,
+    skip_existing: Annotated[
+        bool, Parameter(group=OUTPUT, help="leave out files whose output is there")
+    ] = False,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Add a faint perturbation that makes enhancers fail, and measure the written file.
@@ -73,10 +94,11 @@ def protect(
     it, unless it was computed to --survive that. The defaults are what kept most words out of
     the enhanced recording in our measurements (docs/results.md).
     """
-    from unhear.commands import Showing, protect_files
+    from unhear.protect_commands import Place, Showing, protect_files
 
-    showing = Showing(transcribe, model, language, report, json)
-    protect_files(inputs, output, choice or Choice(), showing, force=force)
+    showing = Showing(transcribe, model, language, report)
+    place = Place(inputs, output, jobs, cluster, force=force, skip_existing=skip_existing)
+    protect_files(place, choice or Choice(), showing, json=json)
 
 
 @app.command
@@ -128,10 +150,6 @@ RunFolder = Annotated[
     Path,
     Parameter(["--output", "-o"], group=OUTPUT, help="folder of the run; the same goes on"),
 ]
-Jobs = Annotated[
-    int,
-    Parameter(group=OUTPUT, help="processes, of one thread each", validator=Number(gte=1)),
-]
 
 
 SoFar = Annotated[
@@ -160,7 +178,8 @@ def evaluate(
     choice: PlanChoice | None = None,
     model: Judge = None,
     language: Spoken = None,
-    jobs: Jobs = 2,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     so_far: SoFar = False,
     json: Json = False,
 ) -> None:
@@ -172,8 +191,9 @@ def evaluate(
     """
     from unhear.evaluation_commands import Place, evaluate
 
+    use_one_thread()
     plan = (choice or PlanChoice()).make_plan(model, language)
-    evaluate(plan, Place(data, noise, output, jobs, so_far), json=json)
+    evaluate(plan, Place(data, noise, output, jobs, cluster, so_far), json=json)
 
 
 @app.command
@@ -192,7 +212,8 @@ def reproduce(
         int | None, Parameter(help="clips at each SNR [40]", validator=Number(gte=1))
     ] = None,
     model: Judge = None,
-    jobs: Jobs = 2,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     so_far: SoFar = False,
     json: Json = False,
 ) -> None:
@@ -203,7 +224,8 @@ def reproduce(
     """
     from unhear.evaluation_commands import Place, reproduce
 
-    place = Place(data, noise, output, jobs, so_far)
+    use_one_thread()
+    place = Place(data, noise, output, jobs, cluster, so_far)
     reproduce(experiment, place, quick=quick, limit=limit, model=model, json=json)
 
 

@@ -3,101 +3,13 @@
 from __future__ import annotations
 
 import json as jsonlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from unhear.choices import Choice
-    from unhear.files import Result
-    from unhear.recognise import Recogniser
-
-STDERR = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Showing:
-    """What the user wants to see of a protection."""
-
-    transcribe: bool
-    model: str
-    language: str | None
-    report: Path | None
-    json: bool
-
-    def recogniser(self) -> Recogniser | None:
-        """The recogniser, if one is wanted; raises when it cannot be had."""
-        from unhear.recognise import load_recogniser
-
-        if not self.transcribe:
-            return None
-        recogniser = load_recogniser(self.model, self.language)
-        recogniser.load()  # a model that cannot be had is better known before the work is done
-        return recogniser
-
-
-def protect_files(
-    inputs: Sequence[Path], output: Path, choice: Choice, showing: Showing, *, force: bool
-) -> None:
-    """Check everything first, then protect one file after the other."""
-    from unhear.files import protect_file
-    from unhear.places import check_all, check_pages, output_paths
-    from unhear.present import row
-
-    outputs = output_paths(inputs, output)
-    check_all(inputs, outputs, force=force)
-    if showing.report is not None:
-        check_pages(outputs, showing.report, force=force)
-    protector = choice.make_protector()
-    recogniser = showing.recogniser()
-    rows: list[dict[str, Any]] = []
-    try:
-        for source, target in zip(inputs, outputs, strict=True):
-            with Progress(
-                console=STDERR, transient=True, disable=not STDERR.is_terminal
-            ) as bar:
-                task = bar.add_task(escape(source.name), total=None)
-                result = protect_file(
-                    source,
-                    target,
-                    protector,
-                    recogniser,
-                    lambda done, total: bar.update(task, completed=done, total=total),  # noqa: B023
-                )
-            report = _report(result, choice, showing)
-            rows.append(row(result, choice.described()) | {"report": report})
-            if not showing.json:
-                _print_result(result, report)
-    finally:
-        if showing.json and rows:  # files that are done are told of, whatever comes after them
-            _print_json({"files": rows})
-
-
-def _report(result: Result, choice: Choice, showing: Showing) -> str | None:
-    if showing.report is None:
-        return None
-    from unhear.present import page
-    from unhear.report.page import write_page
-
-    settings = choice.described()
-    return str(write_page(page(result, settings), showing.report, result.output.stem))
-
-
-def _print_result(result: Result, report: str | None) -> None:
-    from unhear.present import table
-
-    console = Console()
-    console.print(table(result))
-    if report:
-        console.print(f"page: {report}", soft_wrap=True, markup=False)
 
 
 def enhance_files(

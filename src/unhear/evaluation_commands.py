@@ -20,14 +20,17 @@ from rich.progress import (
 from unhear.errors import FailureError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from unhear.evaluation.findings import Findings
     from unhear.evaluation.plan import Plan
     from unhear.evaluation.rows import Row
     from unhear.evaluation.work import Task
+    from unhear.pieces import Workplace
 
 STDERR = Console(stderr=True)
+PROCESSES = 2  # unless told
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,17 @@ class Place:
     data: Path
     noise: Path | None  # None: with the speech
     folder: Path
-    jobs: int
+    jobs: int | None = None
+    cluster: str | None = None
     so_far: bool = False  # only show what is done
+
+    def workers(self) -> AbstractContextManager[Workplace]:
+        """Those who work; raises InputError when they cannot be had."""
+        from unhear.cluster import executor
+
+        jobs = self.jobs if self.cluster else self.jobs or PROCESSES
+        noise = [self.noise] if self.noise else []
+        return executor(jobs, self.cluster, [self.data, *noise, self.folder])
 
 
 def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
@@ -89,12 +101,12 @@ def _run(
     if place.so_far:
         outcome = Outcome(so_far(place.folder))
     else:
-        with alone_in(place.folder), _bar() as bar:
+        with alone_in(place.folder), place.workers() as workers, _bar() as bar:
             shown = bar.add_task("rows", total=None)
             outcome = run(
                 united(wanted.values()),
                 place.folder,
-                place.jobs,
+                workers,
                 lambda done, total: bar.update(shown, completed=done, total=total),
             )
     done = [(wanted[plan], rows_of(wanted[plan], outcome.rows)) for plan in plans]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -73,13 +73,15 @@ class InMemory(Source):
 
 
 class AudioFile(Source):
-    """An open file, of which all was looked through; see :func:`open_source`."""
+    """An open file, of which all was looked through; see :func:`open_source`.
 
-    def __init__(self, file: soundfile.SoundFile, path: Path, scratch: BinaryIO) -> None:
+    Its samples are copied to ``scratch``, if that is given, and come from there.
+    """
+
+    def __init__(self, file: soundfile.SoundFile, path: Path, scratch: BinaryIO | None) -> None:
         self.sample_rate, self.subtype = file.samplerate, kept_subtype(file.subtype)
         self._file, self._channels = file, file.channels
-        # Some decoders do not find a place to the sample: what they give is kept.
-        self._raw = None if file.subtype.startswith(EXACT) else scratch
+        self._raw = scratch
         self.samples, self.peak = 0, 0.0
         self._powers: list[float] = []  # of each block
         self.sounding = np.zeros(file.channels, bool)
@@ -120,8 +122,11 @@ def open_source(path: Path) -> Generator[AudioFile]:
     """A file to be read piece by piece, which is looked through first: what is wrong with it
     is known before any work is done. Raises InputError as :func:`unhear.audio.read` does.
     """
-    with opened(path) as file, tempfile.TemporaryFile() as scratch:
-        yield AudioFile(file, path, scratch)
+    with opened(path) as file:
+        # Some decoders do not find a place to the sample: what they give is kept.
+        exact = file.subtype.startswith(EXACT)
+        with nullcontext() if exact else tempfile.TemporaryFile() as scratch:
+            yield AudioFile(file, path, scratch)
 
 
 def resampled_part(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
+NAME = "strand"  # of the threads
 
 
 class Strand(Generic[Result]):
@@ -29,7 +30,7 @@ class Strand(Generic[Result]):
         self._closed = False
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._questions: SimpleQueue[Any] = SimpleQueue()
-        self._thread = Thread(target=self._run, args=(work,), daemon=True)
+        self._thread = Thread(target=self._run, args=(work,), name=NAME, daemon=True)
 
     def resume(self, answer: Any = None) -> None:
         """Begin, or go on with an answer; an exception is raised where the work has asked.

@@ -1,27 +1,26 @@
-"""Tasks → rows, in processes; a run that was stopped goes on where it stood."""
+"""Tasks → rows, wherever work is done; a run that was stopped goes on where it stood."""
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from unhear.errors import FailureError, InputError, UnhearError
+from unhear.errors import FailureError, InputError
 from unhear.evaluation import rows as rowsfile
 from unhear.evaluation.work import PROTECTED, Task, judge, protect
-from unhear.workers import worker_pool
+from unhear.pieces import reason, work_through
+from unhear.workers import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
 
     from unhear.evaluation.plan import Listener
     from unhear.evaluation.rows import Row
+    from unhear.pieces import Workplace
 
 ROWS = "rows.jsonl"
 SECONDS = "seconds.jsonl"
@@ -57,14 +56,17 @@ class Outcome:
 
 
 def run(
-    tasks: Sequence[Task], folder: Path, jobs: int, progress: Callable[[int, int], None]
+    tasks: Sequence[Task],
+    folder: Path,
+    place: Workplace,
+    progress: Callable[[int, int], None],
 ) -> Outcome:
     """Do what was not done before, in a folder that is ours (:func:`alone_in`).
 
     ``progress`` is called with the rows that are there and all. Every row is written as soon as
     it is there, so that nothing is lost or done twice, whatever happens; in the end the file
-    is sorted. Raises FailureError when a worker dies or the disk is full; what fails by itself,
-    such as an attack that diverges, is told of in the outcome.
+    is sorted. Raises FailureError when the disk is full or the workers are gone; what fails by
+    itself, such as an attack that diverges or kills its workers, is told of in the outcome.
     """
     path, failures = folder / ROWS, list[str]()
     for file in (path, folder / SECONDS):
@@ -76,7 +78,7 @@ def run(
     done = total - sum(map(len, left.values()))
     progress(done, total)
     try:
-        for result in _results(left, jobs):
+        for result in _results(left, place):
             if result.row:
                 _append(path, result.row)
             if result.seconds:
@@ -132,58 +134,54 @@ class _Result:
     settled: int = 0
 
 
-def _results(left: dict[Task, list[Listener]], jobs: int) -> Generator[_Result]:
-    """Every recording protected and heard by every listener: what comes of it, as it comes."""
-    with worker_pool(jobs) as pool:
-        try:
-            yield from _worked(left, pool, 2 * jobs)
-        except BrokenProcessPool as error:
-            raise FailureError(
-                "a worker died, perhaps for want of memory: run the same command to go on, "
-                "with fewer --jobs"
-            ) from error
-        finally:  # after an error, nobody would write down what the others still find
-            pool.shutdown(cancel_futures=True)
+def _results(left: dict[Task, list[Listener]], place: Workplace) -> Generator[_Result]:
+    """Every recording protected and heard by every listener: what comes of it, as it comes.
 
-
-def _worked(left: dict[Task, list[Listener]], pool: Executor, ahead: int) -> Generator[_Result]:
-    """``ahead`` pieces of work are handed out at a time. Listening comes before protecting
-    more: rows are there early.
+    Listening comes before protecting more: rows are there early.
     """
-    waiting: list[_Work] = [(task, None) for task in reversed(left)]
-    running: dict[Future[Row | None], _Work] = {}
-    while waiting or running:
-        while waiting and len(running) < ahead:
-            task, listener = waiting.pop()
-            running[pool.submit(_do, task, listener)] = (task, listener)
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            task, listener = running.pop(future)
-            if isinstance(error := future.exception(), BrokenProcessPool):
-                raise error
-            if error is not None:
-                lost = 1 if listener else len(left[task])
-                yield _Result(failure=_told(task, listener, error), settled=lost)
-            elif listener is None:
-                waiting += [(task, each) for each in reversed(left[task])]
-                yield _Result(seconds=future.result())
-            else:
-                yield _Result(row=future.result(), settled=1)
+    waiting = [_piece(task, None) for task in reversed(left)]
+    for piece, found in work_through(waiting, _do, place):
+        task, listener = piece.task, piece.listener
+        if isinstance(found, BaseException):
+            lost = 1 if listener else len(left[task])
+            yield _Result(failure=_told(task, listener, found), settled=lost)
+        elif listener is None:
+            waiting += [_piece(task, each) for each in reversed(left[task])]
+            yield _Result(seconds=found)
+        else:
+            yield _Result(row=found, settled=1)
 
 
-_Work = tuple[
-    Task, "Listener | None"
-]  # None: nobody listens yet, the recording is to be protected
+class _Piece(NamedTuple):
+    task: Task
+    listener: Listener | None  # None: nobody listens yet, the recording is to be protected
+    identity: str  # of what it is about
 
 
-def _do(task: Task, listener: Listener | None) -> Row | None:
-    return protect(task) if listener is None else judge(task, listener)
+def _piece(task: Task, listener: Listener | None) -> _Piece:
+    return _Piece(task, listener, _identity(task, listener))
+
+
+def _identity(task: Task, listener: Listener | None) -> str:
+    about = task.about(listener) if listener else task.about_protection()
+    return rowsfile.identity(about)
+
+
+def _do(piece: _Piece) -> Row | None:
+    """In a worker, perhaps on another machine, and perhaps begun long ago."""
+    task, listener, identity = piece
+    if _identity(task, listener) != identity:
+        raise FailureError(
+            "the worker has other recordings, weights or libraries than the machine that asks "
+            "it: let them share their folders and versions, and start the worker anew"
+        )
+    with one_thread():
+        return protect(task) if listener is None else judge(task, listener)
 
 
 def _told(task: Task, listener: Listener | None, error: BaseException) -> str:
-    where = f"{task.mixture.name}, {task.protection.title}"
-    where += f", heard by {listener}" if listener else ""
-    kind = "" if isinstance(error, UnhearError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{' '.join(str(error).split())}"
+    heard = f", heard by {listener}" if listener else ""
+    return f"{task.mixture.name}, {task.protection.title}{heard}: {reason(error)}"
 
 
 def _append(path: Path, row: Row) -> None:

@@ -1,0 +1,181 @@
+"""What `unhear protect` does, once its arguments are parsed."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from unhear.cluster import executor
+from unhear.errors import FailureError, InputError
+from unhear.many import Job, Pair, Protected, Showing
+from unhear.pieces import reason, work_through
+from unhear.places import check_all, check_pages, output_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from unhear.choices import Choice
+    from unhear.pieces import Workplace
+
+STDERR = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which files are read and written, and who works."""
+
+    inputs: Sequence[Path]
+    output: Path
+    jobs: int | None = None
+    cluster: str | None = None
+    _: KW_ONLY
+    force: bool = False
+    skip_existing: bool = False
+
+    def pairs(self, pages: Path | None) -> list[Pair]:
+        """What is to be done; raises InputError when something of it cannot be."""
+        if self.force and self.skip_existing:
+            raise InputError("--force and --skip-existing exclude each other: give one of them")
+        pairs = list(map(Pair, self.inputs, output_paths(self.inputs, self.output)))
+        if self.skip_existing:
+            pairs = [pair for pair in pairs if not pair.output.exists()]
+        outputs = [pair.output for pair in pairs]
+        check_all([pair.source for pair in pairs], outputs, force=self.force)
+        if pages is not None:
+            check_pages(outputs, pages, force=self.force)
+        return pairs
+
+    def workers(self, pairs: Sequence[Pair]) -> AbstractContextManager[Workplace]:
+        """Those who work; raises InputError when they cannot be had."""
+        sources = dict.fromkeys(pair.source.parent for pair in pairs)
+        parents = pairs[0].output.absolute().parents
+        there = next(folder for folder in parents if folder.exists())
+        jobs = self.jobs if self.cluster else min(self.jobs or 1, len(pairs))
+        return executor(jobs, self.cluster, [*sources, there])
+
+
+def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
+    """Check everything first, then protect the files and tell of them in their order."""
+    pairs = place.pairs(showing.report)
+    job = Job(choice, showing)
+    job.prepare()
+    told = _Told(pairs, json=json)
+    try:
+        if pairs:
+            _protect(place, pairs, job, told)
+    finally:  # files that are done are told of, whatever comes after them
+        told.finish()
+    told.fail()
+
+
+def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
+    with place.workers(pairs) as workers:
+        one_by_one = workers.in_process
+        do = partial(_with_a_bar, job) if one_by_one else job.protect
+        with _bar(len(pairs), shown=not one_by_one) as hidden:
+            for pair, outcome in work_through(pairs[::-1], do, workers):
+                with hidden():
+                    told.add(pair, outcome)
+
+
+def _with_a_bar(job: Job, pair: Pair) -> Protected:
+    with Progress(console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
+        task = bar.add_task(escape(pair.source.name), total=None)
+        return job.protect(
+            pair, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+@contextmanager
+def _bar(files: int, *, shown: bool) -> Generator[Callable[[], AbstractContextManager[None]]]:
+    """Of all files. Who prints does so in the context that it gives: the bar is hidden there,
+    and one file further after it.
+    """
+    disable = not (shown and STDERR.is_terminal)
+    with Progress(console=STDERR, transient=True, disable=disable) as bar:
+        task = bar.add_task("files", total=files)
+
+        @contextmanager
+        def hidden() -> Generator[None]:
+            bar.stop()
+            yield
+            bar.advance(task)
+            bar.start()
+
+        yield hidden
+
+
+class _Told:
+    """What is printed: in the order of the files, and as soon as that allows."""
+
+    def __init__(self, pairs: Sequence[Pair], *, json: bool) -> None:
+        self._pairs, self._json = pairs, json
+        self._waiting = list(pairs)
+        self._found: dict[Pair, Protected | BaseException] = {}
+
+    def add(self, pair: Pair, outcome: Protected | BaseException) -> None:
+        """What came of one file."""
+        self._found[pair] = outcome
+        while self._waiting and self._waiting[0] in self._found:
+            self._print(self._waiting.pop(0))
+
+    def finish(self) -> None:
+        """Tell of what came out of turn, how to go on, and all in one document."""
+        for pair in self._waiting:
+            if pair in self._found:
+                self._print(pair)
+        if 0 < len(self._found) < len(self._pairs):
+            done = len(self._found) - len(self._failures())
+            _say(f"{done} of {len(self._pairs)} files are done: add --skip-existing to go on")
+        if self._json and (self._found or not self._pairs):
+            rows = [self._row(pair) for pair in self._pairs if pair in self._found]
+            print(jsonlib.dumps({"files": rows}, indent=2, ensure_ascii=False))
+
+    def fail(self) -> None:
+        """Raise what is wrong with the only file, or InputError or FailureError for several."""
+        failures, files = self._failures(), len(self._pairs)
+        if failures and files == 1:
+            raise failures[0]
+        if failures:
+            kind = InputError if _all_of_the_user(failures) else FailureError
+            raise kind(
+                f"{len(failures)} of {files} files could not be protected, as told above"
+            )
+
+    def _failures(self) -> list[BaseException]:
+        return [each for each in self._found.values() if isinstance(each, BaseException)]
+
+    def _print(self, pair: Pair) -> None:
+        found = self._found[pair]
+        if isinstance(found, BaseException):
+            if len(self._pairs) > 1:
+                _say(f"{pair.source}: {reason(found)}")
+        elif not self._json:
+            console = Console()
+            console.print(found.table)
+            if report := found.row["report"]:
+                console.print(f"page: {report}", soft_wrap=True, markup=False)
+
+    def _row(self, pair: Pair) -> dict[str, Any]:
+        found = self._found[pair]
+        if isinstance(found, BaseException):
+            names = {"source": str(pair.source), "output": str(pair.output)}
+            return names | {"error": reason(found)}
+        return found.row
+
+
+def _all_of_the_user(failures: Sequence[BaseException]) -> bool:
+    return all(isinstance(each, InputError) for each in failures)
+
+
+def _say(sentence: str) -> None:
+    STDERR.print(f"unhear: {sentence}", soft_wrap=True, markup=False, highlight=False)
