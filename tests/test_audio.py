@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -18,7 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from unhear.audio import Recording, as_stored, check_writable, fitted, read, resample, write
+from unhear.audio import (
+    Recording,
+    as_stored,
+    check_fits,
+    check_writable,
+    fitted,
+    read,
+    resample,
+    write,
+)
 from unhear.errors import InputError
 
 RATE = 16_000
@@ -256,6 +266,18 @@ def test_a_folder_that_takes_no_files_is_refused(
 def test_a_folder_of_the_kernel_is_refused() -> None:
     with pytest.raises(InputError, match="folder /proc may not be written to"):
         check_writable(Path("/proc/out.wav"), "PCM_16", force=False)
+
+
+def test_a_wav_file_beyond_4_gib_is_refused(tmp_path: Path) -> None:
+    """libsndfile would read the first 4 GiB, and write a file of which it reads no more."""
+    path = tmp_path / "large.wav"
+    path.write_bytes(with_sizes(encoded(), 0xFFFFFFFF, 0xFFFFFFFF))
+    os.truncate(path, 2**32 + 2**20)  # a hole, which takes no room
+    assert "larger than a WAV file can be" in refusal(path)
+    with pytest.raises(InputError, match=r"write a \.flac file"):
+        check_fits(tmp_path / "out.wav", 2**31, "PCM_16")
+    check_fits(tmp_path / "out.wav", 2**30, "PCM_24")
+    check_fits(tmp_path / "out.flac", 2**31, "PCM_16")
 
 
 def test_too_many_channels_for_flac_are_refused(tmp_path: Path) -> None:

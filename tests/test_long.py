@@ -18,7 +18,11 @@ from unhear.attacks import FGSM, PGD
 from unhear.audio import Recording, as_stored, read, write
 from unhear.budgets import Budget, Masked, MaxAmplitude, SignalToNoise
 from unhear.enhancers.base import Card, Enhancer
+from unhear.enhancers.digest import state_digest
+from unhear.errors import InputError
 from unhear.files import protect_file
+from unhear.kept import KeptBeside
+from unhear.networks.base import NetworkEnhancer
 from unhear.protect import Protector
 from unhear.targets import Target
 
@@ -30,14 +34,19 @@ RATE = 8000
 SNR_DB = 20.0
 
 
-class Echo(Enhancer):
+class Echo(NetworkEnhancer[torch.nn.Linear]):
     """Hears 50 ms back and no further, so that a little context is all it takes."""
 
-    card = Card("echo", "", RATE, 0, True, True, "", "", "")
+    def __init__(self) -> None:
+        card = Card("echo", "", RATE, 0, True, True, "", "", "")
+        super().__init__(card, torch.nn.Linear(1, 1))
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         delayed = torch.nn.functional.pad(audio, (400, 0))[:, : audio.shape[1]]
         return audio + 0.5 * delayed
+
+
+ECHO = Echo()
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def babble(seconds: float, rate: int = RATE, channels: int = 1) -> Recording:
 
 def protector(attack: FGSM | PGD | None = None, budget: Budget | None = None) -> Protector:
     return Protector(
-        (Echo(),), Target("silence"), attack or FGSM(), budget or SignalToNoise(SNR_DB)
+        (ECHO,), Target("silence"), attack or FGSM(), budget or SignalToNoise(SNR_DB)
     )
 
 
@@ -96,7 +105,9 @@ def test_batches_and_sections_change_nothing_but_rounding(
     "budget", [SignalToNoise(SNR_DB), MaxAmplitude(0.002), Masked(0.0)], ids=str
 )
 def test_the_budget_holds_in_the_whole_file(budget: Budget, rate: int) -> None:
-    recording = babble(9.1, rate)
+    samples = babble(9.1, rate).samples.copy()
+    samples[:, 4 * rate :] *= 0.02  # a section is not to be taken for a recording of its own
+    recording = Recording(samples, rate, "DOUBLE")
     protected = protector(PGD(steps=2, start=0.5), budget)(recording)
     delta = added(protected, recording)[0]
     assert delta.any()
@@ -111,7 +122,7 @@ def test_the_budget_holds_in_the_whole_file(budget: Budget, rate: int) -> None:
         assert budget.eps / 2 < np.abs(delta).max() <= budget.eps
     else:
         share = metrics.share_above_threshold(recording.samples[0], delta, rate)
-        assert share <= 0.06  # of 16-bit rounding, a little is above in the quietest windows
+        assert share <= 0.05
 
 
 @pytest.mark.usefixtures("short")
@@ -157,11 +168,29 @@ def test_a_sentence_is_said_once() -> None:
     recording = babble(12)
     spoken = Recording(np.sin(np.arange(RATE) / 3)[None], RATE)
     said, silent = (
-        Protector((Echo(),), target, FGSM(), SignalToNoise(SNR_DB))(recording).samples
+        Protector((ECHO,), target, FGSM(), SignalToNoise(SNR_DB))(recording).samples
         for target in (Target("speech", spoken), Target("silence"))
     )
     assert not np.array_equal(said[:, : 2 * RATE], silent[:, : 2 * RATE])
     assert np.array_equal(said[:, 8 * RATE :], silent[:, 8 * RATE :])
+
+
+@pytest.mark.usefixtures("short")
+def test_a_sentence_has_to_fit_in_the_first_batch() -> None:
+    spoken = Recording(np.sin(np.arange(9 * RATE) / 3)[None], RATE)
+    target = Target("speech", spoken)
+    with pytest.raises(InputError, match="to be said lasts 9 s, and there is room for 2 s"):
+        Protector((ECHO,), target, FGSM(), SignalToNoise(SNR_DB))(babble(12))
+    assert Protector((ECHO,), target, FGSM(), SignalToNoise(SNR_DB))(babble(2)).seconds == 2
+
+
+@pytest.mark.usefixtures("short")
+def test_an_enhancer_says_how_much_it_takes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    for seconds in (2.0, 60.0):
+        monkeypatch.setattr(ECHO, "seconds_at_once", seconds)
+        protector()(babble(12), lambda _, total: seen.append(total))
+    assert seen[0] > seen[-1]  # gradients, of which each batch takes one
 
 
 # Stopping and going on
@@ -221,6 +250,45 @@ def test_other_settings_begin_anew(tmp_path: Path) -> None:
     assert len(folders) == len(set(folders)) == 2  # the first was gone by then
 
 
+@pytest.mark.usefixtures("short")
+def test_only_leftovers_of_this_output_are_removed(tmp_path: Path) -> None:
+    write(babble(12), tmp_path / "in.wav")
+    digits = "0123456789abcdef"
+    others = [f".out.wav.b.wav.{digits}.kept", ".out.wav.mine.kept", f".b.wav.{digits}.partial"]
+    for name in (*others, f".out.wav.{digits}.kept", f".out.wav.{digits[:8]}.partial"):
+        (tmp_path / name).mkdir() if name.endswith("kept") else (tmp_path / name).touch()
+    protect_file(tmp_path / "in.wav", tmp_path / "out.wav", protector(), None, lambda *_: None)
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {*others, "in.wav", "out.wav"}
+
+
+@pytest.mark.usefixtures("short")
+def test_a_kept_batch_that_is_broken_is_computed_again(tmp_path: Path) -> None:
+    kept = KeptBeside(tmp_path / "out.wav", "0123")
+    kept.put(0, torch.ones(1, 1, 3))
+    (tmp_path / ".out.wav.0123.kept" / "00000.npy").write_bytes(b"")
+    assert kept.get(0) is None
+
+
+class Foreign(Enhancer):
+    """The user's own, of which nobody knows what it depends on."""
+
+    card = Echo().card
+
+    def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        return audio
+
+
+def test_settings_and_weights_tell_enhancers_apart() -> None:
+    one, other = Echo(), Echo()
+    other.network.load_state_dict(one.network.state_dict())
+    assert state_digest(one) == state_digest(other)
+    other.draws = 3  # type: ignore[attr-defined]
+    assert state_digest(one) != state_digest(other)
+    assert state_digest(one) != state_digest(Echo())
+    assert state_digest(Foreign()) == ""  # so that nothing is kept
+
+
 # Measuring
 
 
@@ -231,7 +299,9 @@ def test_a_long_file_is_judged_by_its_loudest_part(
     monkeypatch.setattr(files, "LONGEST_JUDGED_SECONDS", 5)
     monkeypatch.setattr(files, "EXCERPT_SECONDS", 2.0)
     source, output = tmp_path / "in.wav", tmp_path / "out.wav"
-    write(babble(9), source)
+    samples = babble(9).samples.copy()
+    samples[:, 3 * RATE : 5 * RATE] = samples[:, 7 * RATE : 9 * RATE] * 2
+    write(Recording(samples, RATE), source)
     result = protect_file(source, output, protector(), None, lambda *_: None)
     noisy, protected = read(source), read(output)
     delta = added(protected, noisy)[0]
@@ -241,4 +311,4 @@ def test_a_long_file_is_judged_by_its_loudest_part(
     assert result.signals.noisy.seconds == 2
     assert result.seconds == 9
     (note,) = result.notes
-    assert "all else is of 2 s from 0:00 on" in note
+    assert "all else is of 2 s from 0:03 on" in note

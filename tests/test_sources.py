@@ -81,15 +81,17 @@ def test_pieces_of_a_file_are_what_reading_it_gives(
 def test_silent_channels_and_the_loudest_part_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "BLOCK", 4000)
-    samples = noise()
+    monkeypatch.setattr(sources, "BLOCK", 2 * RATE)
+    samples = noise(samples=5 * RATE + 100)
     samples[1] = 0
-    samples[0, 20_000:28_000] *= 4
+    samples[0, 3 * RATE : 4 * RATE] *= 4
+    samples[0, 4 * RATE : 5 * RATE] *= 2
     write(Recording(samples, RATE), tmp_path / "a.wav")
     with open_source(tmp_path / "a.wav") as file:
         assert file.sounding.tolist() == [True, False]
-        assert file.loudest(0.5) == (20_000, 28_000)
-        assert file.loudest(9.0) == (0, 40_000)
+        assert file.loudest(0.5) == (3 * RATE, 3 * RATE + RATE // 2)
+        assert file.loudest(2.0) == (3 * RATE, 5 * RATE)
+        assert file.loudest(9.0) == (0, 5 * RATE + 100)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from unhear import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -32,13 +34,15 @@ class Measurement:
     measure: Callable[..., Figures]
     settings: dict[str, Any]
 
-    def about(self, machine: Row) -> Row:
+    def about(self, machine: Row, data: Path) -> Row:
         """What a row has besides the figures; as it is after a round trip through JSON."""
         row = {
             "part": self.part,
             "measure": self.measure.__name__,
             "settings": self.settings,
             "machine": machine,
+            "data": data.resolve().name,
+            "unhear": __version__,
         }
         return json.loads(json.dumps(row))
 
@@ -76,7 +80,7 @@ class Book:
     def _row(
         self, each: Measurement, data: Path, tell: Callable[[str], None], *, make: bool
     ) -> Row | None:
-        about = each.about(self.machine)
+        about = each.about(self.machine, data)
         if not make or (_key(about) in self._known and not self.fresh):
             return self._known.get(_key(about))
         started = time.perf_counter()
@@ -95,7 +99,8 @@ class Book:
 
 
 def _key(row: Row) -> str:
-    about = {name: row[name] for name in ("part", "measure", "settings", "machine")}
+    names = ("part", "measure", "settings", "machine", "data", "unhear")
+    about = {name: row.get(name) for name in names}
     return json.dumps(about, sort_keys=True)
 
 

@@ -36,11 +36,16 @@ def tensor(recording: Recording) -> Tensor:
     return torch.from_numpy(recording.samples).float()
 
 
-@torch.no_grad()
 def left(noisy: Recording, protected: Recording, enhancer: Enhancer) -> float:
     """The proxy: what the enhanced protected clip has of the enhanced clip, 1 to 0."""
-    clips = (enhanced(each, enhancer) for each in (protected, noisy))
-    return float(resemblance(*map(tensor, clips), enhancer.card.sample_rate).clamp(min=0))
+    return left_of(enhanced(noisy, enhancer), protected, enhancer)
+
+
+@torch.no_grad()
+def left_of(reference: Recording, protected: Recording, enhancer: Enhancer) -> float:
+    """:func:`left`, where it is known what the enhancer makes of the clip itself."""
+    clips = map(tensor, (enhanced(protected, enhancer), reference))
+    return float(resemblance(*clips, enhancer.card.sample_rate).clamp(min=0))
 
 
 def wer(clips: Sequence[Clip], files: Sequence[Path], name: str) -> float:

@@ -21,7 +21,7 @@ from unhear.budgets import share_within, stored_within
 from unhear.sources import resampled_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from jaxtyping import Float
     from torch import Tensor
@@ -88,7 +88,10 @@ def protected_parts(
         rows = [stored_within(*row, budget, _store(source)) for row in _channels(audio, delta)]
         yield torch.cat(rows).numpy()
         return
-    sections = (_section(source, tape, budget, rate, place) for place in places)
+    budgets = [
+        budget.knowing(_clips(source, channel)) for channel in range(len(source.sounding))
+    ]
+    sections = (_section(source, tape, budgets, rate, place) for place in places)
     before = section = next(sections)
     for after in chain(sections, [None]):
         gains = section.gains(before, after or section, round(RAMP_SECONDS * own))
@@ -106,21 +109,37 @@ def _places(source: Source) -> list[tuple[int, int]]:
 
 
 def _section(
-    source: Source, tape: Tape, budget: Budget, rate: int, place: tuple[int, int]
+    source: Source,
+    tape: Tape,
+    budgets: Sequence[Budget],
+    rate: int,
+    place: tuple[int, int],
 ) -> Section:
-    """Projected together with a margin, which ends where the recording does."""
-    margin = round(MARGIN_SECONDS * source.sample_rate)
-    start, stop = place
-    wide = max(0, start - margin), min(source.samples, stop + margin)
-    own = slice(start - wide[0], stop - wide[0])
+    """Projected together with a margin."""
+    wide = _with_margin(source, place)
+    own = slice(place[0] - wide[0], place[1] - wide[0])
     audio = source.part(*wide)
     rows: list[tuple[Tensor, Tensor]] = []
-    for clip, delta in _channels(audio, _added(source, tape, rate, wide)):
+    channels = _channels(audio, _added(source, tape, rate, wide))
+    for (clip, delta), budget in zip(channels, budgets, strict=True):
         inner, kept = clip[:, own], budget.project(delta, clip)[:, own]
         share = share_within(inner, kept, budget.around(inner), _store(source))
         rows.append((kept, share))
     deltas, shares = (torch.cat(each).numpy() for each in zip(*rows, strict=True))
     return Section(audio[:, own], deltas, shares[:, 0])
+
+
+def _with_margin(source: Source, place: tuple[int, int]) -> tuple[int, int]:
+    """It ends where the recording does."""
+    margin = round(MARGIN_SECONDS * source.sample_rate)
+    return max(0, place[0] - margin), min(source.samples, place[1] + margin)
+
+
+def _clips(source: Source, channel: int) -> Iterator[Float[Tensor, "1 time"]]:
+    """One channel, section by section."""
+    for place in _places(source):
+        audio = source.part(*_with_margin(source, place))
+        yield torch.from_numpy(audio[channel : channel + 1])
 
 
 def _channels(

@@ -11,10 +11,10 @@ import os
 import secrets
 import struct
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from jaxtyping import Float
-    from typing_extensions import Buffer
 
 PCM16_STEP = 2.0**-15
 LOSSLESS = {".wav": "WAV", ".flac": "FLAC"}
 LOSSY = (".mp3", ".ogg", ".opus", ".m4a", ".aac")
 READABLE = (*LOSSLESS, ".ogg", ".mp3")
-KEPT_SUBTYPES = {"PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
+WIDTHS = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}  # bytes a sample
+KEPT_SUBTYPES = set(WIDTHS)
 UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000)  # left in RIFF headers by ffmpeg and SoX when piped
+LARGEST_WAV = 0xFFFFFFFF  # bytes of audio; players differ on what is larger
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's word for the length of a piped FLAC file
 
 
@@ -61,7 +62,8 @@ def read(path: Path) -> Recording:
     a single sample, or holds NaN or infinity.
     """
     with opened(path) as file:
-        samples = file.read(dtype="float64", always_2d=True).T
+        with decoding(path):
+            samples = file.read(dtype="float64", always_2d=True).T
         check_whole(file, samples.shape[1], path)
         check_finite(samples, path)
         return Recording(samples, file.samplerate, kept_subtype(file.subtype))
@@ -69,18 +71,25 @@ def read(path: Path) -> Recording:
 
 @contextmanager
 def opened(path: Path) -> Generator[soundfile.SoundFile]:
-    """A file to read from; raises InputError as :func:`read` does, for what is known by then
-    and for what libsndfile finds while it is open.
-    """
+    """A file to read from, :func:`decoding`; raises InputError as :func:`read` does."""
     _check_is_file(path)
     source = _whole_riff(path)
-    try:
-        with soundfile.SoundFile(source) as file:
+    with source if isinstance(source, io.FileIO) else nullcontext():
+        with decoding(path):
+            file = soundfile.SoundFile(source)
+        with file:
             if file.frames == UNKNOWN_FRAMES:
                 raise InputError(
                     f"{path} does not say how long it is, as it was piped: convert it to WAV"
                 )
             yield file
+
+
+@contextmanager
+def decoding(path: Path) -> Generator[None]:
+    """Raise InputError for what libsndfile finds wrong with the file."""
+    try:
+        yield
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{path} cannot be read as audio ({error.error_string.rstrip('.')}): "
@@ -125,8 +134,8 @@ def _check_is_file(path: Path) -> None:
         raise InputError(f"{path} is empty (0 bytes): record or copy it again")
 
 
-def _whole_riff(path: Path) -> Path | io.BytesIO:
-    """What to read: the file, or its content with the size that its writer never filled in.
+def _whole_riff(path: Path) -> Path | io.FileIO:
+    """What to read: the file, or one that shows the size that its writer never filled in.
 
     Refuses a truncated WAV file, for libsndfile silently returns what is left of it.
     """
@@ -140,19 +149,34 @@ def _whole_riff(path: Path) -> Path | io.BytesIO:
             name, length = struct.unpack("<4sI", chunk)
             begin = file.tell()
             if name == b"data" and length == 0 and promised <= begin < size:
-                return _with_size(path, begin)
+                return _WithSize(path, begin)
             if name == b"data":
                 if length not in UNKNOWN_SIZES and begin + length > size:
                     raise InputError(_cut_short(path))
+                if size - begin > LARGEST_WAV:
+                    raise InputError(
+                        f"{path} is larger than a WAV file can be (4 GiB): convert it to FLAC"
+                    )
                 return path
             file.seek(length + length % 2, os.SEEK_CUR)
     raise InputError(_cut_short(path))
 
 
-def _with_size(path: Path, begin: int) -> io.BytesIO:
-    content = bytearray(path.read_bytes())
-    content[begin - 4 : begin] = struct.pack("<I", min(len(content) - begin, 0xFFFFFFFF))
-    return io.BytesIO(content)
+class _WithSize(io.FileIO):
+    """A WAV file whose header shows how much audio follows, in the four bytes before it."""
+
+    def __init__(self, path: Path, begin: int) -> None:
+        super().__init__(path)
+        self._place = begin - 4
+        self._shown = struct.pack("<I", min(path.stat().st_size - begin, LARGEST_WAV))
+
+    def readinto(self, buffer: Any) -> int:
+        start, view = self.tell(), memoryview(buffer).cast("B")
+        count = super().readinto(view)
+        for place, byte in enumerate(self._shown, self._place - start):
+            if 0 <= place < count:
+                view[place : place + 1] = bytes([byte])
+        return count
 
 
 def _cut_short(path: Path) -> str:
@@ -184,6 +208,12 @@ def check_writable(path: Path, recording_subtype: str, *, force: bool) -> None:
             f"{path} cannot hold the {recording_subtype} samples of the input: "
             "write a .wav file"
         )
+
+
+def check_fits(path: Path, samples: int, subtype: str) -> None:
+    """Raise InputError when so many samples, of all channels, are too much for a WAV file."""
+    if path.suffix.lower() == ".wav" and samples * WIDTHS[subtype] > LARGEST_WAV - 1000:
+        raise InputError(f"{path} would be larger than a WAV file can be: write a .flac file")
 
 
 def accepts_files(folder: Path) -> bool:
@@ -245,7 +275,7 @@ class _Disk(io.FileIO):
 
     error: OSError | None = None
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:
         left = memoryview(data)
         try:
             while left:

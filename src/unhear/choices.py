@@ -182,6 +182,12 @@ class Choice:
             "unhear": __version__,
         }
 
+    def files(self) -> list[Path]:
+        """Those that have to be read besides the recordings."""
+        external = (name.rpartition(":")[0] or name for name in (*self.against, *self.spare))
+        named = [Path(each).expanduser() for each in (*external, self.weights or "") if each]
+        return [each for each in (*named, self.speech) if each is not None and each.is_file()]
+
     def _weights_of(self, name: str) -> str:
         if self.weights and name in self.against:
             return self.weights

@@ -204,9 +204,14 @@ class _Home:
     folder: Path = field(default_factory=Path.cwd)
     weights: Path = field(default_factory=lambda: cache_folder().absolute())
     offline: str = field(default_factory=lambda: os.environ.get("UNHEAR_OFFLINE", "0"))
+    version: str = __version__
 
     def call(self, function: Callable[[], _T]) -> _T:
-        """In a worker."""
+        """In a worker, perhaps one that came later than :func:`_check`."""
+        if self.version != __version__:
+            raise FailureError(
+                f"a worker has unhear {__version__}, and not {self.version}: install the same"
+            )
         os.environ |= {"UNHEAR_WEIGHTS": str(self.weights), "UNHEAR_OFFLINE": self.offline}
         with one_thread(), chdir(self.folder):
             return function()

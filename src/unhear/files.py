@@ -55,7 +55,7 @@ class Result:
     signals: Signals  # of the first of the hearings
     hearings: list[Hearing]  # the first: of the first enhancer to defeat, of the file itself
     notes: list[str]
-    attack_seconds: float
+    attack_seconds: float  # of this call, where an earlier one was stopped
 
 
 def protect_file(
@@ -73,8 +73,7 @@ def protect_file(
     """
     with open_source(source) as recording:
         began = time.perf_counter()
-        long = recording.seconds > KEPT_SECONDS
-        kept = KeptBeside(output, _identity(source, protector)) if long else Kept()
+        kept = _kept(recording, source, output, protector)
         _write(protector.parts(recording, progress, kept), recording, output)
         kept.drop()
         took = time.perf_counter() - began
@@ -100,25 +99,32 @@ def _write(
             append(part)
 
 
-def _identity(source: Path, protector: Protector) -> str:
-    """Digits of all that decides a perturbation."""
-    with source.open("rb") as file:
+def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kept:
+    """Nothing of short recordings, nor where nobody knows all that decides a perturbation."""
+    against, spare = (
+        [state_digest(each) for each in role] for role in (protector.against, protector.spare)
+    )
+    if source.seconds <= KEPT_SECONDS or "" in (*against, *spare):
+        return Kept()
+    with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    spoken = protector.target.spoken
-    parts = [
-        content,
+    settings = (
         __version__,
-        repr(protector.attack),
-        str(protector.budget),
+        protector.attack,
+        protector.budget,
         protector.target.kind,
-        str(protector.target.seed),
-        hashlib.sha256(spoken.samples.tobytes()).hexdigest() if spoken else "",
-        *(channel.name for channel in protector.survive),
-        *map(state_digest, protector.against),
-        "spared",
-        *map(state_digest, protector.spare),
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        protector.target.seed,
+        _described(protector.target.spoken),
+        [channel.name for channel in protector.survive],
+    )
+    decided = repr((content, settings, against, spare))
+    return KeptBeside(output, hashlib.sha256(decided.encode()).hexdigest()[:16])
+
+
+def _described(spoken: Recording | None) -> tuple[int, str] | None:
+    if spoken is None:
+        return None
+    return spoken.sample_rate, hashlib.sha256(spoken.samples.tobytes()).hexdigest()
 
 
 # Measuring
@@ -139,7 +145,8 @@ def _added(recording: Source, written: Source) -> tuple[float, float]:
     energies, peak = np.zeros(2), 0.0
     for start in range(0, recording.samples, BLOCK):
         place = (start, min(start + BLOCK, recording.samples))
-        noisy, added = recording.part(*place), written.part(*place) - recording.part(*place)
+        noisy = recording.part(*place)
+        added = written.part(*place) - noisy
         energies += [np.square(noisy).sum(), np.square(added).sum()]
         peak = max(peak, metrics.peak(added.ravel()))
     signal, perturbation = np.sqrt(energies)[:, None]

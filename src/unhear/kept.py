@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -39,23 +40,26 @@ class KeptBeside(Kept):
     """
 
     def __init__(self, output: Path, identity: str) -> None:
-        start, end = f".{output.name}.", ".kept"
-        self._folder = output.with_name(f"{start}{identity}{end}")
-        if output.parent.exists():
-            for other in output.parent.iterdir():
-                ours = other.name.startswith(start) and other.name.endswith(end)
-                if ours and other != self._folder:
-                    shutil.rmtree(other, ignore_errors=True)
+        self._folder = output.with_name(f".{output.name}.{identity}.kept")
+        start, digits = re.escape(f".{output.name}."), f"[0-9a-f]{{{len(identity)}}}"
+        for other in output.parent.iterdir() if output.parent.exists() else ():
+            if re.fullmatch(rf"{start}{digits}\.kept", other.name) and other != self._folder:
+                shutil.rmtree(other, ignore_errors=True)
+            elif re.fullmatch(rf"{start}[0-9a-f]+\.partial", other.name):  # of who was killed
+                other.unlink(missing_ok=True)
 
     def get(self, batch: int) -> Float[Tensor, "chunks channels length"] | None:
-        path = self._path(batch)
-        return torch.from_numpy(np.load(path)) if path.exists() else None
+        try:
+            return torch.from_numpy(np.load(self._path(batch)))
+        except (OSError, ValueError, EOFError):  # there is none, or a power cut emptied it
+            return None
 
     def put(self, batch: int, delta: Float[Tensor, "chunks channels length"]) -> None:
         """Raises InputError when there is no room for it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path(batch)) as partial, partial.open("wb") as file:
-            np.save(file, delta.numpy())
+        with replacing(self._path(batch)) as partial:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.save(file, delta.numpy())
 
     def drop(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

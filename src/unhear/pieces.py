@@ -92,7 +92,7 @@ def _error(future: Future[_Found]) -> BaseException | None:
 
 def _poison(error: BrokenExecutor) -> FailureError:
     told = FailureError(
-        f"every worker died that tried it ({TRIES} times, the last one alone), perhaps for "
+        "every worker died that tried it, the last one with nothing else to do, perhaps for "
         "want of memory: it was left out"
     )
     told.__cause__ = error

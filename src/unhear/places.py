@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_writable
+from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_fits, check_writable
 from unhear.errors import InputError
-from unhear.sources import open_source
+from unhear.sources import looked_through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,9 @@ def check_all(
     written, before any work is done. ``subtype`` is that of the outputs when it is not kept.
     """
     for source, target in zip(inputs, outputs, strict=True):
-        with open_source(source) as file:
-            kept = file.subtype
-        check_writable(target, subtype or kept, force=force)
+        file = looked_through(source)
+        check_writable(target, subtype or file.subtype, force=force)
+        check_fits(target, file.samples * len(file.sounding), subtype or file.subtype)
 
 
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:

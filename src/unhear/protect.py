@@ -19,7 +19,7 @@ from unhear.adding import Tape, protected_parts
 from unhear.audio import Recording
 from unhear.budgets import Budget
 from unhear.chunks import plan
-from unhear.errors import FailureError
+from unhear.errors import FailureError, InputError
 from unhear.kept import Kept
 from unhear.objective import Objective
 from unhear.passages import Passages
@@ -28,7 +28,7 @@ from unhear.sides import side_of
 from unhear.sources import InMemory, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from jaxtyping import Float
     from torch import Tensor
@@ -120,9 +120,7 @@ class Protector:
         kept: Kept,
     ) -> Iterator[Float[Tensor, "channels length"]]:
         """The perturbation of one chunk after the other, computed in batches of them."""
-        channels, count = len(source.sounding), len(chunks.starts)
-        size = max(1, int(BATCH_SECONDS * rate / (chunks.length * channels)))
-        batches = [slice(i, min(i + size, count)) for i in range(0, count, size)]
+        batches = self._batches(source, chunks, rate)
         counter = _Counter(progress, self.attack.evaluations, len(batches))
         for index, batch in enumerate(batches):
             deltas = kept.get(index)
@@ -131,6 +129,28 @@ class Protector:
                 kept.put(index, deltas)
             counter.finish(index)
             yield from deltas
+
+    def _batches(self, source: Source, chunks: Chunks, rate: int) -> list[slice]:
+        """As many chunks as fit in memory, each with all channels and their downmix."""
+        channels, count = len(source.sounding), len(chunks.starts)
+        rows = channels + (channels > 1)
+        seconds = min(BATCH_SECONDS, *(each.seconds_at_once for each in self._enhancers))
+        size = max(1, int(seconds * rate / (chunks.length * rows)))
+        batches = [slice(i, min(i + size, count)) for i in range(0, count, size)]
+        self._check_sentence(chunks, batches, rate)
+        return batches
+
+    def _check_sentence(self, chunks: Chunks, batches: Sequence[slice], rate: int) -> None:
+        """Words are said in the first batch, or not at all."""
+        spoken = self.target.spoken
+        if spoken is None or len(batches) == 1:
+            return
+        room = chunks.starts[batches[1].start] / rate
+        if spoken.seconds > room:
+            raise InputError(
+                f"what is to be said lasts {spoken.seconds:.0f} s, and there is room for "
+                f"{room:.0f} s at the beginning of a recording as long as this: give less"
+            )
 
     def _batch(
         self, source: Source, chunks: Chunks, batch: slice, rate: int, counter: _Counter

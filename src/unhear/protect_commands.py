@@ -54,13 +54,17 @@ class Place:
             check_pages(outputs, pages, force=self.force)
         return pairs
 
-    def workers(self, pairs: Sequence[Pair]) -> AbstractContextManager[Workplace]:
-        """Those who work; raises InputError when they cannot be had."""
+    def workers(
+        self, pairs: Sequence[Pair], read: Sequence[Path], pages: Path | None
+    ) -> AbstractContextManager[Workplace]:
+        """Those who work; raises InputError when they cannot be had, or do not see what they
+        have to ``read`` besides the recordings, and where they write.
+        """
         sources = dict.fromkeys(pair.source.parent for pair in pairs)
-        parents = pairs[0].output.absolute().parents
-        there = next(folder for folder in parents if folder.exists())
+        written = [_existing(pages)] if pages else []
+        there = _existing(pairs[0].output.parent)
         jobs = self.jobs if self.cluster else min(self.jobs or 1, len(pairs))
-        return executor(jobs, self.cluster, [*sources, there])
+        return executor(jobs, self.cluster, [*sources, *read, *written, there])
 
 
 def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
@@ -78,13 +82,19 @@ def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool)
 
 
 def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
-    with place.workers(pairs) as workers:
+    with place.workers(pairs, job.choice.files(), job.showing.report) as workers:
         one_by_one = workers.in_process
         do = partial(_with_a_bar, job) if one_by_one else job.protect
         with _bar(len(pairs), shown=not one_by_one) as hidden:
             for pair, outcome in work_through(pairs[::-1], do, workers):
                 with hidden():
                     told.add(pair, outcome)
+
+
+def _existing(folder: Path) -> Path:
+    """It, or the nearest one above it that there is."""
+    above = folder.absolute()
+    return next(each for each in (above, *above.parents) if each.exists())
 
 
 def _with_a_bar(job: Job, pair: Pair) -> Protected:

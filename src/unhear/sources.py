@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unhear.audio import (
+    PCM16_STEP,
     as_stored,
     check_finite,
     check_whole,
+    decoding,
     fitted,
     kept_subtype,
     opened,
     resample,
 )
+from unhear.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -80,40 +83,55 @@ class AudioFile(Source):
 
     def __init__(self, file: soundfile.SoundFile, path: Path, scratch: BinaryIO | None) -> None:
         self.sample_rate, self.subtype = file.samplerate, kept_subtype(file.subtype)
-        self._file, self._channels = file, file.channels
-        self._raw = scratch
+        self._file, self._path, self._raw = file, path, scratch
         self.samples, self.peak = 0, 0.0
-        self._powers: list[float] = []  # of each block
+        self._energies: list[float] = []  # of each second
         self.sounding = np.zeros(file.channels, bool)
-        while len(block := file.read(BLOCK, dtype="float64", always_2d=True)):
-            check_finite(block.T, path, self.samples)
-            self._look_at(block.T)
+        seconds = max(1, BLOCK // self.sample_rate)
+        while (block := self._read(seconds * self.sample_rate)).size:
+            check_finite(block, path, self.samples)
+            self._look_at(block)
         check_whole(file, self.samples, path)
+
+    def _read(self, samples: int) -> Float[np.ndarray, "channels time"]:
+        with decoding(self._path):
+            return self._file.read(samples, dtype="float64", always_2d=True).T
 
     def _look_at(self, block: Float[np.ndarray, "channels time"]) -> None:
         self.samples += block.shape[1]
         self.peak = max(self.peak, float(np.abs(block).max()))
-        self._powers.append(float(np.square(block).mean()))
-        self.sounding |= as_stored(block, self.subtype).any(axis=1)
+        starts = np.arange(0, block.shape[1], self.sample_rate)
+        self._energies += np.add.reduceat(np.square(block).sum(0), starts).tolist()
+        stored = as_stored(block, self.subtype)
+        self.sounding |= stored.any(axis=1)
         if self._raw:
-            self._raw.write(block.T.astype("<f8").tobytes())
+            self._keep(stored, self._raw)
+
+    def _keep(self, stored: Float[np.ndarray, "channels time"], raw: BinaryIO) -> None:
+        """In 16 bits, which is what lossy files become."""
+        try:
+            raw.write((stored.T / PCM16_STEP).astype("<i2").tobytes())
+        except OSError as error:
+            raise InputError(
+                f"{self._path} could not be unpacked into {tempfile.gettempdir()} "
+                f"({error.strerror}): make room there, or set TMPDIR"
+            ) from error
 
     def part(self, start: int, stop: int) -> Float[np.ndarray, "channels time"]:
         if self._raw:
-            self._raw.seek(8 * start * self._channels)
-            read = self._raw.read(8 * (stop - start) * self._channels)
-            samples = np.frombuffer(read, "<f8").reshape(-1, self._channels)
-        else:
-            self._file.seek(start)
-            samples = self._file.read(stop - start, dtype="float64", always_2d=True)
-        return as_stored(samples.T, self.subtype)
+            channels = len(self.sounding)
+            self._raw.seek(2 * start * channels)
+            read = self._raw.read(2 * (stop - start) * channels)
+            return np.frombuffer(read, "<i2").reshape(-1, channels).T * PCM16_STEP
+        self._file.seek(start)
+        return as_stored(self._read(stop - start), self.subtype)
 
     def loudest(self, seconds: float) -> tuple[int, int]:
-        """Where that much of it has the most energy, to within a block of samples."""
+        """Where that much of it has the most energy, to within a second."""
         wanted = min(self.samples, round(seconds * self.sample_rate))
-        blocks = -(-wanted // BLOCK)
-        sums = np.convolve(self._powers, np.ones(blocks), "valid")
-        start = min(int(np.argmax(sums)) * BLOCK, self.samples - wanted)
+        whole = min(max(1, round(seconds)), len(self._energies))
+        sums = np.convolve(self._energies, np.ones(whole), "valid")
+        start = min(int(np.argmax(sums)) * self.sample_rate, self.samples - wanted)
         return start, start + wanted
 
 
@@ -127,6 +145,12 @@ def open_source(path: Path) -> Generator[AudioFile]:
         exact = file.subtype.startswith(EXACT)
         with nullcontext() if exact else tempfile.TemporaryFile() as scratch:
             yield AudioFile(file, path, scratch)
+
+
+def looked_through(path: Path) -> AudioFile:
+    """What is known of a file, which is closed again; raises InputError as it is opened."""
+    with opened(path) as file:
+        return AudioFile(file, path, None)
 
 
 def resampled_part(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jaxtyping import Bool, Float
     from torch import Tensor
 
@@ -26,6 +28,10 @@ class Budget(ABC):
 
     def around(self, audio: Float[Tensor, "batch time"]) -> Budget:
         """The same budget, for use with these clips only; saves repeated work on them."""
+        return self
+
+    def knowing(self, parts: Iterable[Float[Tensor, "1 time"]]) -> Budget:
+        """The same budget for each of these parts of a clip, judged as parts of it."""
         return self
 
     @abstractmethod

@@ -10,6 +10,8 @@ from unhear.budgets.energy import shrunk
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jaxtyping import Bool, Float
     from torch import Tensor
 
@@ -31,10 +33,13 @@ class Masked(Budget):
     The budget's norm is the 95th percentile of |D| over the threshold, so that the radius is 1
     for every clip. ``sample_rate``, in Hz, comes from :meth:`at_rate`; ``limits`` are the
     greatest |D|, from :meth:`around`, without which there is no size and no direction.
+    ``loudest`` is the power of a clip's loudest bin, where it is known of a longer clip, from
+    :meth:`knowing`: the model takes that bin to be heard at a certain level.
     """
 
     margin_db: float = 0.0
     sample_rate: int | None = None
+    loudest: float | None = None
     limits: Float[Tensor, "batch frames bins"] | None = field(
         default=None, repr=False, compare=False
     )
@@ -57,8 +62,12 @@ class Masked(Budget):
         from unhear.budgets.masking import masking_thresholds
 
         # Single precision and in place, for a whole recording has two bins a sample.
-        limits = masking_thresholds(audio.float(), known_rate(self.sample_rate)).sqrt_()
+        rate = known_rate(self.sample_rate)
+        limits = masking_thresholds(audio.float(), rate, self.loudest).sqrt_()
         return replace(self, limits=limits.mul_(10 ** (-self.margin_db / 20)))
+
+    def knowing(self, parts: Iterable[Float[Tensor, "1 time"]]) -> Masked:
+        return replace(self, loudest=max(float(self._frames().loudest(each)) for each in parts))
 
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
         """1 for every clip."""

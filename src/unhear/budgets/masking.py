@@ -27,21 +27,23 @@ DOWN = 27  # dB a Bark, by which masking falls towards lower frequencies
 
 
 def masking_thresholds(
-    audio: Float[Tensor, "batch time"], sample_rate: int
+    audio: Float[Tensor, "batch time"], sample_rate: int, loudest: float | None = None
 ) -> Float[Tensor, "batch frames bins"]:
     """The power that stays unheard, as |spectrum|² of :class:`Frames`; 0 for silent clips.
 
-    ``sample_rate`` is in Hz. No gradient passes.
+    ``sample_rate`` is in Hz; ``loudest`` the power of the loudest bin of what the clips are
+    parts of, by default their own. No gradient passes.
     """
     frames = Frames.at_rate(sample_rate)
     frequencies = frames.frequencies(sample_rate).to(audio)
     with torch.no_grad():
-        loudest = frames.loudest(audio)
-        unit = (loudest / 10 ** (LOUDEST / 10)).where(loudest > 0, 1)
+        own = frames.loudest(audio)
+        highest = own if loudest is None else torch.full_like(own, loudest)
+        unit = (highest / 10 ** (LOUDEST / 10)).where(highest > 0, 1)
         found = audio.new_empty(len(audio), frames.count(audio), len(frequencies))
         for block, spectra in frames.spectra(audio):
             found[:, block] = unit * _masked(spectra.abs().square() / unit, frequencies)
-        return found.mul_(loudest > 0)
+        return found.mul_(own > 0)
 
 
 def _masked(

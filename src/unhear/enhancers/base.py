@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Enhancer(ABC):
     """Waveform in, waveform out, at ``card.sample_rate``."""
 
     card: Card
+    seconds_at_once: float = math.inf  # of audio, that a CPU's memory holds well
     grid: int = 1  # samples: its windows begin at multiples of this, whatever they hold
 
     def __call__(

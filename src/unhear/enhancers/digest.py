@@ -37,14 +37,16 @@ def digest_of(path: Path) -> str:
 
 
 def state_digest(enhancer: Enhancer) -> str:
-    """First digits of a SHA-256 of an enhancer as it is: its card, and the weights of whatever
-    networks it holds.
+    """First digits of a SHA-256 of an enhancer of ours as it is: its card, the weights of its
+    network and its settings. "" for the user's own, of which not all can be known.
     """
-    import torch
+    from unhear.networks.base import NetworkEnhancer
 
-    digest = hashlib.sha256(repr(enhancer.card).encode())
-    for part in vars(enhancer).values():
-        if isinstance(part, torch.nn.Module):
-            for tensor in part.state_dict().values():
-                digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    if not isinstance(enhancer, NetworkEnhancer):
+        return ""
+    kept = (bool, int, float, str)
+    settings = {name: each for name, each in vars(enhancer).items() if isinstance(each, kept)}
+    digest = hashlib.sha256(f"{enhancer.card!r} {settings}".encode())
+    for tensor in enhancer.network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:DIGITS]

@@ -88,10 +88,13 @@ def run(
             done += result.settled
             progress(done, total)
         return Outcome(rowsfile.put_in_order(path), failures)
-    except OSError as error:
+    except (
+        OSError,
+        InputError,
+    ) as error:  # the second is how a file tells that it is not whole
         raise FailureError(
-            f"rows cannot be written into {folder} ({error.strerror}): make room, and run the "
-            "same command to go on"
+            f"rows cannot be written into {folder} ({error}): make room, and run the same "
+            "command to go on"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
@@ -26,7 +25,6 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
     """An enhancer around a frozen network, which holds all that moves between devices."""
 
     # How much audio of a ragged batch, padding included, goes together on a CPU.
-    seconds_at_once: float = math.inf
 
     def __init__(self, card: Card, network: Network) -> None:
         self.card = card
