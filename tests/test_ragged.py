@@ -149,3 +149,21 @@ def test_groups_hold_every_clip_once_and_little_padding(lengths: list[int], most
     for group, following in pairwise(groups):  # none could have taken the next clip
         longest, clip = lengths[group[0]], lengths[following[0]]
         assert (len(group) + 1) * longest > most or clip < LEAST_FILLED * longest
+
+
+def test_what_is_too_large_goes_in_parts(load):
+    """The same outputs and gradients, with one clip's graph in memory at a time."""
+    enhancer = load("gtcrn", torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    audio = 0.1 * torch.randn(3, 4000, dtype=torch.float64, generator=generator)
+    weights = torch.randn(3, 4000, dtype=torch.float64, generator=generator)
+    whole, back = enhancer.with_pullback(audio)
+    expected = back(weights)
+    enhancer.seconds_at_once = 0.25  # of audio: one clip
+    try:
+        parts, back = enhancer.with_pullback(audio)
+        found = back(weights)
+    finally:
+        del enhancer.seconds_at_once
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(found, expected)

@@ -40,7 +40,7 @@ class Enhancer(ABC):
     """Waveform in, waveform out, at ``card.sample_rate``."""
 
     card: Card
-    seconds_at_once: float = math.inf  # of audio, that a CPU's memory holds well
+    seconds_at_once: float = math.inf  # of audio, padding included, that a CPU does well with
     grid: int = 1  # samples: its windows begin at multiples of this, whatever they hold
 
     def __call__(
