@@ -97,9 +97,9 @@ class PGD(Attack):
             pace = self._rate(step) * radius
             lead = self.momentum * pace * velocity if self.nesterov else 0
             gradient = objective.gradient(audio + (delta - lead))
-            velocity = self.momentum * velocity + budget.direction(gradient)
-            descent = -pace * budget.direction(velocity)
-            delta = budget.project(delta + descent, audio).where(moving, delta)
+            velocity.mul_(self.momentum).add_(budget.direction(gradient))
+            reached = budget.project(delta - pace * budget.direction(velocity), audio)
+            delta = reached.where(moving, delta) if self.until else reached
         return delta
 
     def _rate(self, step: int) -> float:
