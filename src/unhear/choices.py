@@ -17,6 +17,7 @@ from unhear.enhancers import (
     find,
     is_external,
     load_enhancer,
+    own_file,
     refuse_both,
     require_gradients,
 )
@@ -184,9 +185,10 @@ class Choice:
 
     def files(self) -> list[Path]:
         """Those that have to be read besides the recordings."""
-        external = (name.rpartition(":")[0] or name for name in (*self.against, *self.spare))
-        named = [Path(each).expanduser() for each in (*external, self.weights or "") if each]
-        return [each for each in (*named, self.speech) if each is not None and each.is_file()]
+        weights = Path(self.weights).expanduser() if self.weights else None
+        external = filter(is_external, (*self.against, *self.spare))
+        named = (*map(own_file, external), weights, self.speech)
+        return [each for each in named if each is not None and each.is_file()]
 
     def _weights_of(self, name: str) -> str:
         if self.weights and name in self.against:

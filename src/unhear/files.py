@@ -101,10 +101,12 @@ def _write(
 
 def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kept:
     """Nothing of short recordings, nor where nobody knows all that decides a perturbation."""
+    if source.seconds <= KEPT_SECONDS:
+        return Kept()
     against, spare = (
         [state_digest(each) for each in role] for role in (protector.against, protector.spare)
     )
-    if source.seconds <= KEPT_SECONDS or "" in (*against, *spare):
+    if "" in (*against, *spare):
         return Kept()
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -117,19 +117,14 @@ class Spare:
     original: Float[Tensor, "batch time"]  # the rows of the recording as they are
     _kept: list[Float[Tensor, "clips samples"]] = field(default_factory=list, init=False)
 
-    def change(
-        self, arriving: Float[Tensor, "batch time"], passage: Passage | None = None
-    ) -> Float[Tensor, " clips"]:
-        """Energy of the change as a share of what is allowed: at 1 the allowance is used up.
-
-        The original goes the same way: what a channel does to it is no change.
-        """
-        return self.used(self.heard(arriving, passage), passage)
-
     def used(
         self, output: Float[Tensor, "clips samples"], passage: Passage | None = None
     ) -> Float[Tensor, " clips"]:
-        """:meth:`change`, of the output that the passage led to."""
+        """Energy of the change as a share of what is allowed: at 1 the allowance is used up.
+
+        ``output`` is what the enhancer makes of what arrives after the passage. The original
+        goes the same way: what a channel does to it is no change.
+        """
         reference = self._after(passage) if passage else self._as_written()
         allowed = reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
         return (output - reference).square().sum(-1) / (allowed + TINY)

@@ -52,6 +52,11 @@ def check_all(
         check_fits(target, file.samples * len(file.sounding), subtype or file.subtype)
 
 
+def nearest_existing(folder: Path) -> Path:
+    """It, or the nearest one above it that there is."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
     """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
     pages = [folder / f"{path.stem}.html" for path in outputs]
@@ -60,7 +65,7 @@ def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
             raise InputError(f"two recordings would both have {page}: protect them one by one")
         if page.exists() and not force:
             raise InputError(f"{page} exists: name another folder or pass --force")
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    nearest = nearest_existing(folder)
     if not nearest.is_dir():
         raise InputError(f"{nearest} is not a folder: name another one for the pages")
     if not accepts_files(nearest):

@@ -16,7 +16,7 @@ from unhear.cluster import executor
 from unhear.errors import FailureError, InputError
 from unhear.many import Job, Pair, Protected, Showing
 from unhear.pieces import reason, work_through
-from unhear.places import check_all, check_pages, output_paths
+from unhear.places import check_all, check_pages, nearest_existing, output_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -61,8 +61,8 @@ class Place:
         have to ``read`` besides the recordings, and where they write.
         """
         sources = dict.fromkeys(pair.source.parent for pair in pairs)
-        written = [_existing(pages)] if pages else []
-        there = _existing(pairs[0].output.parent)
+        written = [nearest_existing(pages.absolute())] if pages else []
+        there = nearest_existing(pairs[0].output.absolute().parent)
         jobs = self.jobs if self.cluster else min(self.jobs or 1, len(pairs))
         return executor(jobs, self.cluster, [*sources, *read, *written, there])
 
@@ -89,12 +89,6 @@ def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
             for pair, outcome in work_through(pairs[::-1], do, workers):
                 with hidden():
                     told.add(pair, outcome)
-
-
-def _existing(folder: Path) -> Path:
-    """It, or the nearest one above it that there is."""
-    above = folder.absolute()
-    return next(each for each in (above, *above.parents) if each.exists())
 
 
 def _with_a_bar(job: Job, pair: Pair) -> Protected:

@@ -37,13 +37,14 @@ def masking_thresholds(
     frames = Frames.at_rate(sample_rate)
     frequencies = frames.frequencies(sample_rate).to(audio)
     with torch.no_grad():
-        own = frames.loudest(audio)
-        highest = own if loudest is None else torch.full_like(own, loudest)
+        highest = (
+            frames.loudest(audio) if loudest is None else audio.new_full((1, 1, 1), loudest)
+        )
         unit = (highest / 10 ** (LOUDEST / 10)).where(highest > 0, 1)
         found = audio.new_empty(len(audio), frames.count(audio), len(frequencies))
         for block, spectra in frames.spectra(audio):
             found[:, block] = unit * _masked(spectra.abs().square() / unit, frequencies)
-        return found.mul_(own > 0)
+        return found.mul_((highest > 0) & audio.any(-1)[:, None, None])
 
 
 def _masked(

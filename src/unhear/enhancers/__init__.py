@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,12 @@ def load_enhancer(
 def is_external(name: str) -> bool:
     """Whether a name says that the user brings the enhancer."""
     return name not in registry() and form_of(name) is not None
+
+
+def own_file(name: str) -> Path | None:
+    """The file that holds an enhancer of the user's, where one does: FILE or FILE:NAME."""
+    files = (Path(name).expanduser(), Path(name.rpartition(":")[0]).expanduser())
+    return next((path for path in files if path.is_file()), None)
 
 
 def refuse_both(against: Iterable[str], spare: Iterable[str]) -> None:

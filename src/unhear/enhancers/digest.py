@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unhear.enhancers import find, is_external
+from unhear.enhancers import find, is_external, own_file
 
 if TYPE_CHECKING:
     from unhear.enhancers.base import Enhancer
@@ -22,8 +22,8 @@ def weights_digest(name: str) -> str:
     "" for what has none, such as a filter, or keeps them where we do not see them.
     """
     if is_external(name):
-        files = (Path(name).expanduser(), Path(name.rpartition(":")[0]).expanduser())
-        return next((digest_of(path) for path in files if path.is_file()), "")
+        path = own_file(name)
+        return digest_of(path) if path else ""
     entry = find(name)
     if entry.bundled and entry.bundled.exists():
         return digest_of(entry.bundled)

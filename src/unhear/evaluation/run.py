@@ -109,9 +109,7 @@ def so_far(folder: Path) -> list[Row]:
 def rows_of(tasks: Sequence[Task], rows: list[Row]) -> list[Row]:
     """Those rows that belong to these tasks, in the tasks' order."""
     known = {rowsfile.identity(row["about"]): row for row in rows}
-    wanted = [
-        rowsfile.identity(task.about(listener)) for task in tasks for listener in task.listeners
-    ]
+    wanted = [_identity(task, listener) for task in tasks for listener in task.listeners]
     return [known[each] for each in wanted if each in known]
 
 
@@ -119,9 +117,7 @@ def _missing(tasks: Sequence[Task], rows: list[Row]) -> dict[Task, list[Listener
     """The listeners of each task that have no row yet."""
     known = {rowsfile.identity(row["about"]) for row in rows}
     left = {
-        task: [
-            each for each in task.listeners if rowsfile.identity(task.about(each)) not in known
-        ]
+        task: [each for each in task.listeners if _identity(task, each) not in known]
         for task in tasks
     }
     return {task: listeners for task, listeners in left.items() if listeners}
