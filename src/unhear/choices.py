@@ -46,6 +46,11 @@ Rate = Annotated[
     Parameter(group=GROUP, help="sample rate in Hz of an enhancer of your own [16000]"),
 ]
 
+Device = Annotated[
+    str,
+    Parameter(help="where networks run: cpu, cuda, cuda:1; auto: on a GPU, if there is one"),
+]
+
 
 @Parameter(name="*", group=GROUP)
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class Choice:
     seed: Annotated[
         int, Parameter(help="of everything random", validator=Number(gte=0, lt=2**63))
     ] = 0
+    device: Device = "cpu"
     settings: AttackSettings | None = None  # pyright: ignore[reportInvalidTypeForm]
 
     def make_budget(self) -> Budget:
@@ -147,8 +153,11 @@ class Choice:
         for name in (*against, *self.spare):
             if not is_external(name):
                 require_gradients(find(name).card)
-        enhancers = [load_enhancer(each, self.weights, self.against_rate) for each in against]
-        friends = [load_enhancer(each) for each in dict.fromkeys(self.spare)]
+        device = self.device
+        enhancers = [
+            load_enhancer(each, self.weights, self.against_rate, device) for each in against
+        ]
+        friends = [load_enhancer(each, device=device) for each in dict.fromkeys(self.spare)]
         for each in (*enhancers, *friends):
             require_gradients(each.card)
         return Protector(
@@ -180,6 +189,7 @@ class Choice:
             "speech": None if self.speech is None else str(self.speech),
             "budget": str(self.make_budget()),
             "seed": self.seed,
+            **({} if self.device == "cpu" else {"device": self.device}),
             "unhear": __version__,
         }
 

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.choices import Choice, Rate, Weights
+from unhear.choices import Choice, Device, Rate, Weights
 from unhear.enhancers import DEFAULT
 from unhear.enhancers.external import FORMS
 from unhear.errors import UnhearError
@@ -111,6 +111,7 @@ def enhance(
     ] = DEFAULT,
     with_rate: Rate = None,
     weights: Weights = None,
+    device: Device = "cpu",
     raw: Annotated[
         bool, Parameter(help="keep the level that comes out of the network")
     ] = False,
@@ -123,7 +124,8 @@ def enhance(
     """
     from unhear.commands import enhance_files
 
-    enhance_files(inputs, output, with_, weights, with_rate, raw=raw, force=force, json=json)
+    how = {"raw": raw, "force": force, "json": json}
+    enhance_files(inputs, output, with_, weights, with_rate, device=device, **how)
 
 
 @app.command
@@ -180,6 +182,7 @@ def evaluate(
     language: Spoken = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    device: Device = "cpu",
     so_far: SoFar = False,
     json: Json = False,
 ) -> None:
@@ -193,7 +196,7 @@ def evaluate(
 
     use_one_thread()
     plan = (choice or PlanChoice()).make_plan(model, language)
-    evaluate(plan, Place(data, noise, output, jobs, cluster, so_far), json=json)
+    evaluate(plan, Place(data, noise, output, jobs, cluster, device, so_far), json=json)
 
 
 @app.command
@@ -214,6 +217,7 @@ def reproduce(
     model: Judge = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
+    device: Device = "cpu",
     so_far: SoFar = False,
     json: Json = False,
 ) -> None:
@@ -225,7 +229,7 @@ def reproduce(
     from unhear.evaluation_commands import Place, reproduce
 
     use_one_thread()
-    place = Place(data, noise, output, jobs, cluster, so_far)
+    place = Place(data, noise, output, jobs, cluster, device, so_far)
     reproduce(experiment, place, quick=quick, limit=limit, model=model, json=json)
 
 

@@ -19,6 +19,7 @@ def enhance_files(
     weights: str | None,
     rate: int | None,
     *,
+    device: str,
     raw: bool,
     force: bool,
     json: bool,
@@ -31,7 +32,7 @@ def enhance_files(
 
     outputs = output_paths(inputs, output)
     check_all(inputs, outputs, force=force, subtype="PCM_16")
-    enhancer = load_enhancer(name, weights, rate)
+    enhancer = load_enhancer(name, weights, rate, device)
     for source, target in zip(inputs, outputs, strict=True):
         result = enhance.enhanced(read(source), enhancer)
         write(enhance.raw(result) if raw else enhance.peak_normalised(result), target)

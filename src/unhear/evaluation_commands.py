@@ -42,6 +42,7 @@ class Place:
     folder: Path
     jobs: int | None = None
     cluster: str | None = None
+    device: str = "cpu"  # of the networks
     so_far: bool = False  # only show what is done
 
     def workers(self) -> AbstractContextManager[Workplace]:
@@ -95,7 +96,9 @@ def _run(
     from unhear.evaluation.run import Outcome, alone_in, rows_of, run, so_far
 
     wanted = {
-        plan: prepare(plan, place.data, place.noise, place.folder, _left_out)
+        plan: prepare(
+            plan, place.data, place.noise, place.folder, _left_out, device=place.device
+        )
         for plan in dict.fromkeys(plans)
     }
     if place.so_far:

@@ -32,7 +32,7 @@ class Met(Enhancer):
 
     def __init__(self, enhancer: Enhancer, place: int, ask: Callable[[Any], Any]) -> None:
         self.card, self.grid = enhancer.card, enhancer.grid
-        self.seconds_at_once = enhancer.seconds_at_once
+        self.seconds_at_once, self.device = enhancer.seconds_at_once, enhancer.device
         self._enhancer, self._place, self._ask = enhancer, place, ask
         self.reseed(0)
 

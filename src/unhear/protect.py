@@ -160,6 +160,7 @@ class Protector:
         begin, end = self._around(chunks, batch, rate)
         end = min(end, _samples(source, rate))
         audio = torch.from_numpy(source.resampled(begin, end, rate)).float()
+        audio = audio.to(self.against[0].device)
         here = chunks.part(batch, begin)
         target = self.target if batch.start == 0 else self.target.later()
         sides = [side_of(each, audio, rate, target, here) for each in self._enhancers]
@@ -177,7 +178,7 @@ class Protector:
             raise FailureError(
                 f"{self.attack.name} diverged with these settings: take smaller steps"
             )
-        return delta.unflatten(0, (-1, parts.shape[1]))
+        return delta.cpu().unflatten(0, (-1, parts.shape[1]))
 
     def _around(self, chunks: Chunks, batch: slice, rate: int) -> tuple[int, int]:
         """From where to where enhancers hear the recording: some context on both sides, and

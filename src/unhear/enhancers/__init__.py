@@ -47,7 +47,10 @@ def find(name: str) -> Entry:
 
 
 def load_enhancer(
-    name: str = DEFAULT, weights: str | None = None, rate: int | None = None
+    name: str = DEFAULT,
+    weights: str | None = None,
+    rate: int | None = None,
+    device: str = "cpu",
 ) -> Enhancer:
     """Build an enhancer with its own weights, or with the user's; or load one of the user's.
 
@@ -56,9 +59,21 @@ def load_enhancer(
     DeepFilterNet's archive) or a folder that holds it under its public name, which DTLN's two
     files need; or, but for DTLN, ``ORGANISATION/MODEL`` in the local hub cache.
     ``rate`` is the sample rate, in Hz, of an enhancer of the user's that does not state it.
-    Raises InputError for an unknown name, weights of another network, a library that is
-    missing, what is no enhancer, and FailureError when weights cannot be fetched.
+    ``device`` is one that torch has here, or ``auto``; what is no network stays on the CPU.
+    Raises InputError for an unknown name, weights of another network, a library or a device
+    that is missing, what is no enhancer, and FailureError when weights cannot be fetched.
     """
+    if device != "cpu":
+        from unhear.devices import usable
+
+        device = usable(device)
+    enhancer = _loaded(name, weights, rate)
+    if device != "cpu":
+        enhancer.move_to(device)
+    return enhancer
+
+
+def _loaded(name: str, weights: str | None, rate: int | None) -> Enhancer:
     if is_external(name):
         return _load_external(name, weights, rate)
     entry = find(name)

@@ -42,6 +42,7 @@ class Enhancer(ABC):
     card: Card
     seconds_at_once: float = math.inf  # of audio, padding included, that a CPU does well with
     grid: int = 1  # samples: its windows begin at multiples of this, whatever they hold
+    device: str = "cpu"  # torch's name of where it works
 
     def __call__(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
@@ -49,11 +50,13 @@ class Enhancer(ABC):
         """Enhance zero-padded clips; the output is raw, not normalised in level.
 
         ``lengths``, best kept on the CPU, gives each clip's samples; a clip's output does not
-        depend on the padding behind it, which comes out as zeros.
+        depend on the padding behind it, which comes out as zeros. Audio on another device goes
+        to the enhancer's and comes back.
         """
+        there = audio.to(self.device)
         if lengths is None or bool((lengths == audio.shape[1]).all()):
-            return self.enhance(audio)
-        return self.enhance_padded(audio, lengths)
+            return self.enhance(there).to(audio.device)
+        return self.enhance_padded(there, lengths).to(audio.device)
 
     def enhance_padded(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]

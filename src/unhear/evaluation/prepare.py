@@ -17,6 +17,7 @@ from unhear.datasets import (
     read_speech,
     seconds_of,
 )
+from unhear.devices import usable
 from unhear.enhancers import find, is_external, load_enhancer, registry, require_gradients
 from unhear.errors import InputError, UnhearError
 from unhear.evaluation.work import Listening, Task
@@ -34,14 +35,22 @@ ALL = "all"  # listeners: every enhancer that can be had here
 
 
 def prepare(
-    plan: Plan, data: Path, noise: Path | None, folder: Path, left_out: Callable[[str], None]
+    plan: Plan,
+    data: Path,
+    noise: Path | None,
+    folder: Path,
+    left_out: Callable[[str], None],
+    *,
+    device: str = "cpu",
 ) -> list[Task]:
     """Everything that the plan wants done, whether or not it was done before.
 
     ``noise`` is where the noises are, when they are not with the speech. Fetches all weights,
     once, before workers need them; ``left_out`` is told of what the plan can do without.
-    Raises InputError or FailureError for data that cannot be used and what cannot be had.
+    Raises InputError or FailureError for data and a device that cannot be used, and for what
+    cannot be had.
     """
+    usable(device)
     speech = read_speech(data)
     found = _mixtures(plan, speech, data, noise)
     for path in dict.fromkeys(mixture.utterance.path for mixture in found):
@@ -57,6 +66,7 @@ def prepare(
         plan.seed,
         dnsmos=plan.dnsmos and _has_dnsmos(left_out),
         loudness=plan.loudness,
+        device=device,
     )
     spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)
     return [

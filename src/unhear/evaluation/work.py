@@ -59,6 +59,7 @@ class Listening:
     seed: int
     dnsmos: bool  # whether it is wanted and its network can be had
     loudness: bool = False  # whether loudness-normalised output is recognised, too
+    device: str = "cpu"  # of the networks: where work is done is not what it is about
 
 
 @dataclass(frozen=True)
@@ -173,11 +174,11 @@ def make_protector(task: Task) -> Protector:
     way = task.protection
     spoken = audio.read(task.spoken.path) if task.spoken else None
     return Protector(
-        tuple(map(_enhancer, way.against)),
+        _enhancers(way.against, task.listening.device),
         Target(way.target, spoken, task.listening.seed),
         way.attack,
         way.budget,
-        tuple(map(_enhancer, way.spare)),
+        _enhancers(way.spare, task.listening.device),
         tuple(map(find_channel, way.survive)),
     )
 
@@ -186,7 +187,7 @@ def listen(task: Task, listener: Listener) -> Signals:
     """What one listener makes of the recording and of the protected file: the same at every
     call, with draws that the attack has not seen.
     """
-    noisy, enhancer = _noisy(task.mixture), _enhancer(listener.enhancer)
+    noisy, enhancer = _noisy(task.mixture), _enhancer(listener.enhancer, task.listening.device)
     enhancer.reseed(_seed(task.about(listener)))
     passage = None
     if listener.through:
@@ -247,6 +248,10 @@ def _noisy(mixture: Mixture) -> Recording:
     return mixture.load()[1]
 
 
+def _enhancers(names: Iterable[str], device: str) -> tuple[Enhancer, ...]:
+    return tuple(_enhancer(name, device) for name in names)
+
+
 @cache
-def _enhancer(name: str) -> Enhancer:
-    return load_enhancer(name)
+def _enhancer(name: str, device: str) -> Enhancer:
+    return load_enhancer(name, device=device)

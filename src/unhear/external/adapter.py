@@ -94,6 +94,7 @@ class External(Enhancer):
     def move_to(self, device: str) -> None:
         if isinstance(self.model, nn.Module):
             self.model.to(device)
+            self.device = device
 
     def reseed(self, seed: int) -> None:
         torch.manual_seed(seed)  # models that draw at all draw from torch's own generator

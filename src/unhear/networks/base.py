@@ -32,6 +32,7 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
 
     def move_to(self, device: str) -> None:
         self.network.to(device)
+        self.device = device
 
     def with_pullback(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
@@ -43,7 +44,7 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
         kept: each part goes forward once more on the way back.
         """
         most = self.seconds_at_once * self.card.sample_rate
-        if lengths is not None or audio.device.type != "cpu" or audio.numel() <= most:
+        if lengths is not None or self.device != "cpu" or audio.numel() <= most:
             return super().with_pullback(audio, lengths)
         parts = audio.detach().split(max(1, int(most) // audio.shape[1]))
         with torch.no_grad():
