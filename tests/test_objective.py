@@ -60,7 +60,7 @@ def changed(
     friend: Spare, arriving: torch.Tensor, passage: Passage | None = None
 ) -> torch.Tensor:
     """How much of its allowance is used up by what arrives."""
-    return friend.used(friend.heard(arriving, passage), passage)
+    return friend.used(passage)(friend.heard(arriving, passage))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import torch
 
 from unhear.channels import Pcm16
 from unhear.passages import CLEAN
-from unhear.targets import likeness, pattern
+from unhear.targets import ALL, likeness, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,14 @@ def _nothing() -> None:
     pass
 
 
+class Pulled(NamedTuple):
+    """What one enhancer's output says of a recording."""
+
+    losses: Float[Tensor, " clips"]
+    output: Float[Tensor, "clips samples"]
+    gradient: Float[Tensor, "batch time"]
+
+
 @dataclass(frozen=True)
 class Heard:
     """What an enhancer makes of a recording that has passed the channels."""
@@ -57,25 +65,44 @@ class Heard:
         """
         return self._back(self.enhancer(self.arriving(audio)), passage)
 
-    def with_pullback(
-        self, audio: Float[Tensor, "batch time"], passage: Passage | None = None
-    ) -> tuple[
-        Float[Tensor, "clips samples"],
-        Callable[[Float[Tensor, ""]], Float[Tensor, "batch time"]],
-    ]:
-        """The output, and what turns a loss that was made of it into its gradient.
+    def pulled(
+        self,
+        audio: Float[Tensor, "batch time"],
+        loss: Loss,
+        passage: Passage | None = None,
+    ) -> Pulled:
+        """What a loss of the output says, and where it rises.
 
         The enhancer is differentiated apart from what is before and behind it: it may serve
-        several recordings in one pass, each of which has a loss of its own. The second is to
-        be called once.
+        several recordings in one pass, each of which has a loss of its own. Where it takes
+        only some of the clips at a time, each portion goes there and back before the next.
         """
         audio = audio.detach().requires_grad_()
         arriving = self.arriving(audio)
-        raw, pullback = self.enhancer.with_pullback(arriving.detach())
-        raw.requires_grad_()
-        return self._back(raw, passage), lambda loss: torch.autograd.grad(
-            arriving, audio, pullback(torch.autograd.grad(loss, raw)[0])
-        )[0]
+        clips = arriving.detach()
+        found = [
+            self._portion(clips, portion, loss, passage)
+            for portion in self.enhancer.portions(clips)
+        ]
+        losses, output, gradients = (
+            each[0] if len(each) == 1 else torch.cat(each) for each in zip(*found, strict=True)
+        )
+        (gradient,) = torch.autograd.grad(arriving, audio, gradients)
+        return Pulled(losses, output, gradient)
+
+    def _portion(
+        self,
+        arriving: Float[Tensor, "clips time"],
+        portion: slice,
+        loss: Loss,
+        passage: Passage | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Losses, output and where the losses rise, of some of the clips."""
+        raw, pullback = self.enhancer.with_pullback(arriving[portion])
+        output = self._back(raw.requires_grad_(), passage)
+        losses = loss(output, portion)
+        gradient = pullback(torch.autograd.grad(losses.sum(), raw)[0])
+        return losses.detach(), output.detach(), gradient
 
     def _back(
         self, output: Float[Tensor, "clips samples"], passage: Passage | None
@@ -110,6 +137,21 @@ class Defeat:
 
 
 @dataclass(frozen=True)
+class Change:
+    """How much of what is allowed has changed."""
+
+    reference: Float[Tensor, "clips samples"]
+    allowed: Float[Tensor, " clips"]  # energy
+
+    def __call__(
+        self, enhanced: Float[Tensor, "batch samples"], clips: slice = ALL
+    ) -> Float[Tensor, " batch"]:
+        """The energy of the change, as a share."""
+        change = (enhanced - self.reference[clips]).square().sum(-1)
+        return change / (self.allowed[clips] + TINY)
+
+
+@dataclass(frozen=True)
 class Spare:
     """One enhancer whose output should stay what it was."""
 
@@ -117,17 +159,14 @@ class Spare:
     original: Float[Tensor, "batch time"]  # the rows of the recording as they are
     _kept: list[Float[Tensor, "clips samples"]] = field(default_factory=list, init=False)
 
-    def used(
-        self, output: Float[Tensor, "clips samples"], passage: Passage | None = None
-    ) -> Float[Tensor, " clips"]:
+    def used(self, passage: Passage | None = None) -> Loss:
         """Energy of the change as a share of what is allowed: at 1 the allowance is used up.
 
-        ``output`` is what the enhancer makes of what arrives after the passage. The original
-        goes the same way: what a channel does to it is no change.
+        Of what the enhancer makes of what arrives after the passage. The original goes the same
+        way: what a channel does to it is no change.
         """
         reference = self._after(passage) if passage else self._as_written()
-        allowed = reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
-        return (output - reference).square().sum(-1) / (allowed + TINY)
+        return Change(reference, reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10))
 
     def _as_written(self) -> Float[Tensor, "clips samples"]:
         """Kept, but not by a cached_property, which up to Python 3.11 holds a lock while the
@@ -232,10 +271,7 @@ class _Pull(NamedTuple):
 def _pull(
     arriving: Float[Tensor, "batch time"], defeat: Defeat, passage: Passage | None
 ) -> _Pull:
-    output, gradient_of = defeat.heard.with_pullback(arriving, passage)
-    losses = defeat.loss(output)
-    gradient = gradient_of(losses.sum())
-    losses, output = losses.detach(), output.detach()
+    losses, output, gradient = defeat.heard.pulled(arriving, defeat.loss, passage)
     return _Pull(_per_row(losses, len(arriving)), gradient, lambda: defeat.left(output))
 
 
@@ -249,10 +285,8 @@ def _push(
     """Where a spared enhancer's output changes, as long as the share of its allowance that is
     used up.
     """
-    output, gradient_of = spare.heard.with_pullback(arriving, passage)
-    change = spare.used(output, passage)
-    gradient = gradient_of(change.sum())
-    used = _worst(change.detach(), len(arriving)).clamp(max=STRONGEST)
+    change, _, gradient = spare.heard.pulled(arriving, spare.used(passage), passage)
+    used = _worst(change, len(arriving)).clamp(max=STRONGEST)
     return gradient / _length(gradient) * used[:, None]
 
 

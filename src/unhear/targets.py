@@ -27,6 +27,7 @@ TINY = 1e-12
 MEL_BANDS = 64
 WINDOW = 512  # samples
 HOP = 128  # samples
+ALL = slice(None)
 FLOOR = 1e-3  # of a clip's mean mel power: what lies 30 dB below it is not heard
 
 
@@ -34,8 +35,10 @@ FLOOR = 1e-3  # of a clip's mean mel power: what lies 30 dB below it is not hear
 class Loss(Protocol):
     """Enhanced clips → how far each is from its target."""
 
-    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
-        """The loss of each clip."""
+    def __call__(
+        self, enhanced: Float[Tensor, "batch time"], clips: slice = ALL
+    ) -> Float[Tensor, " batch"]:
+        """The loss of each clip; ``clips`` says which they are, where they are not all."""
         ...
 
 
@@ -50,9 +53,11 @@ class Distance:
     target: Float[Tensor, "batch time"]
     form: Form
 
-    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+    def __call__(
+        self, enhanced: Float[Tensor, "batch time"], clips: slice = ALL
+    ) -> Float[Tensor, " batch"]:
         """See :class:`Distance`."""
-        squares = (enhanced - self.target).square()
+        squares = (enhanced - self.target[clips]).square()
         if self.form == "mse":
             return squares.mean(-1)
         return torch.sqrt(squares.sum(-1) + TINY)
@@ -71,12 +76,14 @@ class Erasure:
     sample_rate: int  # Hz
     weight: float = 5.0  # see docs/log.md
 
-    def __call__(self, enhanced: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
+    def __call__(
+        self, enhanced: Float[Tensor, "batch time"], clips: slice = ALL
+    ) -> Float[Tensor, " batch"]:
         """See :class:`Erasure`."""
         left = mel_power(enhanced, self.sample_rate)
         loudness, pattern = self._before
-        share = _loudness(left) / (loudness + TINY)
-        return share + self.weight * likeness(_log(left), pattern)
+        share = _loudness(left) / (loudness[clips] + TINY)
+        return share + self.weight * likeness(_log(left), pattern[clips])
 
     @cached_property
     def _before(

@@ -89,6 +89,15 @@ class Enhancer(ABC):
             output = self(leaf, lengths)
         return output.detach(), lambda gradient: torch.autograd.grad(output, leaf, gradient)[0]
 
+    def portions(self, audio: Float[Tensor, "batch time"]) -> list[slice]:
+        """The clips in portions whose graphs are not too large for a CPU's memory."""
+        clips, samples = audio.shape
+        most = self.seconds_at_once * self.card.sample_rate
+        if self.device != "cpu" or audio.numel() <= most:
+            return [slice(0, clips)]
+        size = max(1, int(most) // samples)
+        return [slice(first, first + size) for first in range(0, clips, size)]
+
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
         """Move to a torch device; what is no network stays where it is."""
 

@@ -13,8 +13,6 @@ from unhear.networks.gru import run_frozen
 from unhear.networks.ragged import inside, of_similar_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -33,31 +31,6 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
     def move_to(self, device: str) -> None:
         self.network.to(device)
         self.device = device
-
-    def with_pullback(
-        self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> tuple[
-        Float[Tensor, "batch time"],
-        Callable[[Float[Tensor, "batch time"]], Float[Tensor, "batch time"]],
-    ]:
-        """As any enhancer does; of more than :attr:`seconds_at_once`, on a CPU, no graph is
-        kept: each part goes forward once more on the way back.
-        """
-        most = self.seconds_at_once * self.card.sample_rate
-        if lengths is not None or self.device != "cpu" or audio.numel() <= most:
-            return super().with_pullback(audio, lengths)
-        parts = audio.detach().split(max(1, int(most) // audio.shape[1]))
-        with torch.no_grad():
-            output = torch.cat([self(part) for part in parts])
-
-        def pullback(gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-            gradients = gradient.split([len(part) for part in parts])
-            pairs = zip(parts, gradients, strict=True)
-            return torch.cat(
-                [Enhancer.with_pullback(self, part)[1](own) for part, own in pairs]
-            )
-
-        return output, pullback
 
     def enhance_padded(
         self, audio: Float[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
