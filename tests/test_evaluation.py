@@ -133,6 +133,22 @@ def test_a_report_to_look_at(finished):
 
 
 @needs_sphinx
+def test_the_report_tells_what_protecting_took(finished):
+    run, _ = finished
+    rows = [json.loads(line) for line in (run / "seconds.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 * 2
+    _, _, table = (run / "report.md").read_text().partition("## What protecting took\n\n")
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()[2:4]]
+    for (way, against, recordings, audio, pace), name in zip(
+        lines, ("fgsm", "white-noise"), strict=True
+    ):
+        own = [row for row in rows if row["about"]["attack"]["name"] == name]
+        assert way.startswith(name)
+        assert (against, recordings, audio) == ("metricgan+", "2", "2")  # 1.6 s
+        assert float(pace) == pytest.approx(sum(row["seconds"] for row in own) / 1.6, abs=0.006)
+
+
+@needs_sphinx
 def test_killed_again_and_again_the_rows_are_the_same(finished, data, tmp_path):
     """However often it is stopped: nothing lost, nothing done twice, the same bytes."""
     run = tmp_path / "run"

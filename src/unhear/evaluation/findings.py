@@ -36,8 +36,8 @@ def markdown(findings: Findings) -> str:
         parts += [f"### {plot.title}", _plot(plot), plot.note]
     for matrix in findings.heat_maps:
         parts += [f"### {matrix.title}", _matrix(matrix), matrix.note]
-    for table in findings.tables:
-        parts += [f"### {table.title}", _table(table), table.note]
+    for one in findings.tables:
+        parts += [f"### {one.title}", table(one), one.note]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -72,15 +72,16 @@ def _matrix(matrix: HeatMap) -> str:
     return grid(head, lines)
 
 
-def _table(table: Table) -> str:
+def table(found: Table) -> str:
+    """A table as text."""
     lines = [
         [
             value if isinstance(value, str) else shown(value, column.decimals)
-            for value, column in zip(row, table.columns, strict=True)
+            for value, column in zip(row, found.columns, strict=True)
         ]
-        for row in table.rows
+        for row in found.rows
     ]
-    return grid([column.title for column in table.columns], lines)
+    return grid([column.title for column in found.columns], lines)
 
 
 def grid(head: list[str], lines: list[list[str]]) -> str:

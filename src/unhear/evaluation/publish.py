@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from unhear import __version__
 from unhear.audio import replacing
 from unhear.evaluation.exhibits import exhibits
-from unhear.evaluation.findings import grid, markdown
+from unhear.evaluation.findings import grid, markdown, table
+from unhear.evaluation.times import times
 from unhear.evaluation.views import clip_table
 from unhear.report.run_page import RunPage, write_run_page
 
@@ -33,7 +34,7 @@ def publish(
     folder: Path,
 ) -> Path:
     """Write both files and return the page's path."""
-    settings = described(rows)
+    settings, took = described(rows), times(tasks, folder)
     page = RunPage(
         title,
         SUMMARY,
@@ -42,12 +43,14 @@ def publish(
         heat_maps=[each for found in findings for each in found.heat_maps],
         tables=[
             *(each for found in findings for each in found.tables),
+            *took,
             clip_table("Every clip", rows),
         ],
         exhibits=exhibits(tasks, rows),
         settings=settings,
     )
     parts = [f"# {title}\n", *map(markdown, findings)]
+    parts += [f"## {each.title}\n\n{table(each)}\n\n{each.note}\n" for each in took]
     parts += [f"## Settings\n\n{grid(['', ''], [list(each) for each in settings])}\n"]
     with replacing(folder / TEXT) as partial:
         partial.write_text("\n".join(parts), "utf-8")

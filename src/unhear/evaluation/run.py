@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from unhear.errors import FailureError, InputError
 from unhear.evaluation import rows as rowsfile
+from unhear.evaluation.times import SECONDS
 from unhear.evaluation.work import PROTECTED, Task, judge, protect
 from unhear.pieces import reason, work_through
 from unhear.workers import one_thread
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from unhear.pieces import Workplace
 
 ROWS = "rows.jsonl"
-SECONDS = "seconds.jsonl"
 
 
 @contextmanager
