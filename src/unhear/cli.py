@@ -92,7 +92,7 @@ def protect(
     it: the protection is against whoever enhances it first with an enhancer named by --against;
     others mostly see through it. What happens to a file on its way, such as a codec, can undo
     it, unless it was computed to --survive that. The defaults are what kept most words out of
-    the enhanced recording in our measurements (docs/results.md).
+    the enhanced recording in our measurements (docs/protection.md).
     """
     from unhear.protect_commands import Place, Showing, protect_files
 
