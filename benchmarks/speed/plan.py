@@ -37,7 +37,7 @@ def plan(*, quick: bool) -> list[Measurement]:
 
 def _efficiency() -> list[Measurement]:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    sizes = {"batch": 16, "seconds": 4.0, "steps": 8, "rounds": 5}
+    sizes = {"batch": 16, "seconds": 4.0, "steps": 6, "rounds": 3}
     return [
         _of("efficiency", efficiency, enhancer=name, device=device, **sizes)
         for device, name in product(devices, _attackable())
@@ -67,10 +67,10 @@ def _clips() -> list[Measurement]:
     return [
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),
-        _of("together", together, enhancer="segan", clips=16, **many),
+        _of("together", together, enhancer="segan", clips=8, **many),
         *(
-            _of("goal", goal, enhancer=name, **SPREAD, **steps)
-            for name in (DEFAULT, "segan", "dtln")
+            _of("goal", goal, enhancer=name, **SPREAD | {"clips": clips}, **steps)
+            for name, clips in ((DEFAULT, 6), ("segan", 3), ("dtln", 6))
         ),
     ]
 
