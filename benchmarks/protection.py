@@ -23,7 +23,7 @@ from rows import Row, append, left_out
 from unhear import audio, metrics
 from unhear.attacks import FGSM, OPT, PGD, Attack, WhiteNoise
 from unhear.budgets import Budget, SignalToNoise
-from unhear.enhancers import DEFAULT, load_enhancer, registry
+from unhear.enhancers import DEFAULT, attackable, load_enhancer
 from unhear.enhancers.digest import weights_digest
 from unhear.errors import UnhearError
 from unhear.evaluation.findings import grid
@@ -280,7 +280,7 @@ def main(
         against: enhancers of the second table [all that can be attacked and are here]
 
     """
-    attacks, names = every_attack(opt_steps), against or attackable()
+    attacks, names = every_attack(opt_steps), against or to_be_had(attackable(), left_out)
     cases = [case for snr_db in MIXED_AT_DB for case in mixtures(data, clips, snr_db, longest)]
     tasks = [Task(case, DEFAULT, tuple(attacks)) for case in cases]
     tasks += [Task(case, name, tuple(EVERYWHERE)) for name in names for case in cases]
@@ -306,12 +306,6 @@ def _merged(tasks: list[Task]) -> list[Task]:
         added = tuple(each for each in task.settings if each.title not in known)
         together[key] = Task(task.case, task.against, before + added)
     return list(together.values())
-
-
-def attackable() -> list[str]:
-    """The enhancers with gradients that can be loaded here."""
-    own = [name for name, entry in registry().items() if entry.card.differentiable]
-    return to_be_had(own, left_out)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.speed.peers import KINDS, here, peers
 from benchmarks.speed.records import Figures, Measurement, Part
 from benchmarks.speed.scaling import batches, length, workers
 from benchmarks.speed.together import together
-from unhear.enhancers import DEFAULT, registry
+from unhear.enhancers import DEFAULT, attackable
 from unhear.evaluation.prepare import to_be_had
 
 if TYPE_CHECKING:
@@ -120,5 +120,4 @@ def _libraries() -> dict[str, Any]:
 
 def _attackable() -> list[str]:
     """The enhancers with gradients that can be loaded here."""
-    own = [name for name, entry in registry().items() if entry.card.differentiable]
-    return to_be_had(own, lambda reason: print(f"left out: {reason}", file=sys.stderr))
+    return to_be_had(attackable(), lambda reason: print(f"left out: {reason}", file=sys.stderr))

@@ -94,6 +94,11 @@ def own_file(name: str) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
+def attackable() -> list[str]:
+    """The names of the registry that have gradients."""
+    return [name for name, entry in registry().items() if entry.card.differentiable]
+
+
 def refuse_both(against: Iterable[str], spare: Iterable[str]) -> None:
     """Raise InputError for an enhancer that is to be defeated and spared."""
     if both := sorted({*against} & {*spare}):
@@ -103,10 +108,9 @@ def refuse_both(against: Iterable[str], spare: Iterable[str]) -> None:
 def require_gradients(card: Card) -> None:
     """Raise InputError, naming those that could be attacked, where there are no gradients."""
     if not card.differentiable:
-        others = [name for name, entry in registry().items() if entry.card.differentiable]
         raise InputError(
             f"{card.name} has no gradients to attack: attack one that has "
-            f"({', '.join(others)}) as a stand-in, and see with `unhear enhance --with "
+            f"({', '.join(attackable())}) as a stand-in, and see with `unhear enhance --with "
             f"{card.name}` what it makes of the result"
         )
 
