@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -18,17 +19,22 @@ from unhear.audio import Recording, read, resample
 from unhear.blackboxes.base import BlackBox
 from unhear.budgets import AWeighted, Budget, Masked, MaxAmplitude, SignalToNoise
 from unhear.channels import Passage, channel_names, find_channel, is_coded
+from unhear.choices import Choice
 from unhear.cli import app
+from unhear.datasets import Mixture, Utterance
 from unhear.devices import usable
 from unhear.enhance import enhanced
 from unhear.enhancers import find, load_enhancer
 from unhear.enhancers.base import Enhancer
-from unhear.errors import InputError
+from unhear.errors import FailureError, InputError
+from unhear.evaluation.plan import Protection
+from unhear.evaluation.work import Listening, Task, make_protector
 from unhear.external.adapter import External, Layout
 from unhear.networks.base import NetworkEnhancer
 from unhear.passages import drawn
 from unhear.protect import Protector
 from unhear.targets import Target
+from unhear.together import protect_together
 
 DEMO = Path(unhear.__file__).parent / "assets" / "demo.wav"
 CARD = replace(find("metricgan+").card, name="gate")
@@ -162,6 +168,69 @@ def test_what_is_no_network_stays_on_the_cpu():
         assert output.device.type == NAME
 
 
+class Windowed(nn.Module):
+    """A model that makes a tensor on the CPU, wherever it is."""
+
+    def forward(self, audio):
+        return audio * torch.ones(audio.shape[-1])
+
+
+def test_a_model_that_cannot_be_moved_says_so_and_stays():
+    enhancer = External(CARD, Windowed(), Layout("(batch, time)", (-1,), together=True))
+    with PretendDevice():
+        with pytest.raises(InputError, match=r"cannot work on .*: leave --device out"):
+            enhancer.move_to(NAME)
+        assert enhancer.device == "cpu"
+        assert bool(enhancer(torch.ones(1, 5000)).all())
+
+
+def test_recordings_together(monkeypatch: pytest.MonkeyPatch):
+    of = [recording(0.5), recording(0.3)]
+    expected = protect_together(protector((gate(0),)), of)
+    run = Thread.run
+
+    def run_with_the_device(thread: Thread) -> None:
+        with PretendDevice():  # which each thread has for itself
+            run(thread)
+
+    monkeypatch.setattr(Thread, "run", run_with_the_device)
+    with PretendDevice():
+        found = protect_together(protector(there(gate(0))), of)
+    for own, other in zip(found, expected, strict=True):
+        assert isinstance(own, Recording)
+        assert isinstance(other, Recording)
+        np.testing.assert_allclose(own.samples, other.samples, atol=2**-15)
+
+
+def test_what_is_asked_for_goes_there():
+    choice = Choice(against=["metricgan+"], spare=["segan"], device=NAME)
+    listening = Listening(Path(), "base", "en", 0, dnsmos=False)
+    way = Protection(("metricgan+",), PGD, "erase", SNR, spare=("segan",))
+    task = Task(Mixture(Utterance("clip", DEMO, "", "words")), way, None, (), listening)
+    with PretendDevice():
+        made = choice.make_protector()
+        evaluated = make_protector(replace(task, listening=replace(listening, device=NAME)))
+        assert load_enhancer(device=NAME).device == NAME
+    for each in (*made.against, *made.spare, *evaluated.against, *evaluated.spare):
+        assert each.device == NAME
+    assert choice.described()["device"] == NAME
+    assert "device" not in task.about_protection()
+    there = replace(task, listening=replace(listening, device=NAME))
+    assert there.about_protection()["device"] == NAME
+
+
+def test_memory_that_is_not_enough(monkeypatch: pytest.MonkeyPatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    enhancer = gate(0)
+    monkeypatch.setattr(enhancer, "enhance", full)
+    with pytest.raises(FailureError, match="--device cpu"):
+        protector((enhancer,))(recording(0.3))
+    with pytest.raises(FailureError, match="--device cpu"):
+        enhanced(recording(0.3), enhancer)
+
+
 def test_tensors_of_two_devices_cannot_be_mixed():
     """Else the tests above would show nothing."""
     with PretendDevice():
@@ -171,15 +240,13 @@ def test_tensors_of_two_devices_cannot_be_mixed():
             audio + torch.ones(4)
 
 
-def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert usable("auto") == "cuda"
+def test_auto_is_the_cpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert usable("auto") == "cpu"
-    assert usable("cpu") == "cpu"
+    assert usable("cpu:0") == "cpu"
 
 
-@pytest.mark.parametrize("name", ["nowhere", "meta", "cuda:999"])
+@pytest.mark.parametrize("name", ["nowhere", "meta", "cuda:999", "hpu"])
 def test_a_device_that_is_not_there(name: str, tmp_path: Path):
     output = ["-o", str(tmp_path / "out"), "--device", name]
     for command in ("protect", str(DEMO)), ("enhance", str(DEMO)), ("evaluate", str(DEMO)):

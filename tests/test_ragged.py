@@ -165,6 +165,7 @@ def test_what_is_too_large_goes_in_parts(load):
     expected = heard.pulled(audio, loss)
     enhancer.seconds_at_once = 0.25  # of audio: one clip
     try:
+        assert len(enhancer.portions(torch.cat([audio, audio[:1]]))) == 4
         found = heard.pulled(audio, loss)
     finally:
         del enhancer.seconds_at_once

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from unhear.audio import Recording, as_stored, resample
+from unhear.devices import enough_memory
 
 LOUDNESS = -23.0  # LUFS, as broadcasters have it (EBU R 128)
 
@@ -25,7 +26,8 @@ def enhanced(recording: Recording, enhancer: Enhancer) -> Recording:
     """Every channel enhanced on its own, at the enhancer's rate and not rounded yet."""
     rate = enhancer.card.sample_rate
     audio = resample(recording.samples, recording.sample_rate, rate)
-    output = enhanced_one_by_one(torch.from_numpy(audio).float(), enhancer)
+    with enough_memory():
+        output = enhanced_one_by_one(torch.from_numpy(audio).float(), enhancer)
     return Recording(output.double().numpy(), rate)
 
 

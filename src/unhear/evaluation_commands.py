@@ -92,13 +92,13 @@ def _run(
     plans: list[Plan], place: Place
 ) -> tuple[list[tuple[list[Task], list[Row]]], list[str]]:
     """Tasks and rows of each plan, and what failed; what several plans want is done once."""
+    from unhear.devices import usable
     from unhear.evaluation.prepare import prepare, united
     from unhear.evaluation.run import Outcome, alone_in, rows_of, run, so_far
 
+    device = usable(place.device)
     wanted = {
-        plan: prepare(
-            plan, place.data, place.noise, place.folder, _left_out, device=place.device
-        )
+        plan: prepare(plan, place.data, place.noise, place.folder, _left_out, device=device)
         for plan in dict.fromkeys(plans)
     }
     if place.so_far:

@@ -11,7 +11,7 @@ be spared pulls back the harder the nearer its output comes to what it is allowe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -138,17 +138,17 @@ class Defeat:
 
 @dataclass(frozen=True)
 class Change:
-    """How much of what is allowed has changed."""
+    """The energy of what has changed in an output, as a share of what is allowed."""
 
-    reference: Float[Tensor, "clips samples"]
-    allowed: Float[Tensor, " clips"]  # energy
+    reference: Callable[[], Float[Tensor, "clips samples"]]  # asked once there is an output
 
     def __call__(
         self, enhanced: Float[Tensor, "batch samples"], clips: slice = ALL
     ) -> Float[Tensor, " batch"]:
-        """The energy of the change, as a share."""
-        change = (enhanced - self.reference[clips]).square().sum(-1)
-        return change / (self.allowed[clips] + TINY)
+        """See :class:`Change`."""
+        own = self.reference()[clips]
+        allowed = own.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
+        return (enhanced - own).square().sum(-1) / (allowed + TINY)
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,12 @@ class Spare:
     _kept: list[Float[Tensor, "clips samples"]] = field(default_factory=list, init=False)
 
     def used(self, passage: Passage | None = None) -> Loss:
-        """Energy of the change as a share of what is allowed: at 1 the allowance is used up.
+        """What a change uses up of what is allowed: at 1 the allowance is used up.
 
         Of what the enhancer makes of what arrives after the passage. The original goes the same
         way: what a channel does to it is no change.
         """
-        reference = self._after(passage) if passage else self._as_written()
-        return Change(reference, reference.square().sum(-1) * 10 ** (-ALLOWED_DB / 10))
+        return Change(cache(partial(self._after, passage)) if passage else self._as_written)
 
     def _as_written(self) -> Float[Tensor, "clips samples"]:
         """Kept, but not by a cached_property, which up to Python 3.11 holds a lock while the

@@ -19,6 +19,7 @@ from unhear.adding import Tape, protected_parts
 from unhear.audio import Recording
 from unhear.budgets import Budget
 from unhear.chunks import plan
+from unhear.devices import enough_memory
 from unhear.errors import FailureError, InputError
 from unhear.kept import Kept
 from unhear.objective import Objective
@@ -95,6 +96,12 @@ class Protector:
     def _enhancers(self) -> tuple[Enhancer, ...]:
         return (*self.against, *self.spare)
 
+    @property
+    def _device(self) -> str:
+        """That of the networks; a function of the user's stays on the CPU."""
+        devices = [each.device for each in self._enhancers]
+        return next((device for device in devices if device != "cpu"), "cpu")
+
     def _working_rate(self, own: int) -> int:
         """The highest that any of the enhancers needs; theirs, where their windows meet whole
         samples of the recording's own too rarely.
@@ -125,7 +132,8 @@ class Protector:
         for index, batch in enumerate(batches):
             deltas = kept.get(index)
             if deltas is None:
-                deltas = self._batch(source, chunks, batch, rate, counter)
+                with enough_memory():
+                    deltas = self._batch(source, chunks, batch, rate, counter)
                 kept.put(index, deltas)
             counter.finish(index)
             yield from deltas
@@ -160,7 +168,7 @@ class Protector:
         begin, end = self._around(chunks, batch, rate)
         end = min(end, _samples(source, rate))
         audio = torch.from_numpy(source.resampled(begin, end, rate)).float()
-        audio = audio.to(self.against[0].device)
+        audio = audio.to(self._device)
         here = chunks.part(batch, begin)
         target = self.target if batch.start == 0 else self.target.later()
         sides = [side_of(each, audio, rate, target, here) for each in self._enhancers]

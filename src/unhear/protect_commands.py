@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from unhear.cluster import executor
+from unhear.devices import usable
 from unhear.errors import FailureError, InputError
 from unhear.many import Job, Pair, Protected, Showing
 from unhear.pieces import reason, work_through
@@ -70,7 +71,7 @@ class Place:
 def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
     """Check everything first, then protect the files and tell of them in their order."""
     pairs = place.pairs(showing.report)
-    job = Job(choice, showing)
+    job = Job(replace(choice, device=usable(choice.device)), showing)
     job.prepare()
     told = _Told(pairs, json=json)
     try:

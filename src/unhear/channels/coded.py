@@ -58,7 +58,7 @@ def _via(
 
     But it keeps to the band of the lower rate: nothing else would survive.
     """
-    rows = resample(audio.detach().double().cpu().numpy(), sample_rate, rate)
+    rows = resample(audio.detach().cpu().double().numpy(), sample_rate, rate)
     coded = resample(np.stack([coder(row) for row in rows]), rate, sample_rate)
     value = torch.from_numpy(fitted(coded, audio.shape[-1])).to(audio)
     if not audio.requires_grad:  # the resampler below is wasteful at odd rates

@@ -99,7 +99,7 @@ class Enhancer(ABC):
         return [slice(first, first + size) for first in range(0, clips, size)]
 
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
-        """Move to a torch device; what is no network stays where it is."""
+        """Move to a torch device and set :attr:`device`; what is no network stays."""
 
     def reseed(self, seed: int) -> None:  # noqa: B027  most enhancers draw nothing
         """Begin the random draws anew, for enhancers that have any."""

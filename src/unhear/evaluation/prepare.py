@@ -17,7 +17,6 @@ from unhear.datasets import (
     read_speech,
     seconds_of,
 )
-from unhear.devices import usable
 from unhear.enhancers import find, is_external, load_enhancer, registry, require_gradients
 from unhear.errors import InputError, UnhearError
 from unhear.evaluation.work import Listening, Task
@@ -47,10 +46,8 @@ def prepare(
 
     ``noise`` is where the noises are, when they are not with the speech. Fetches all weights,
     once, before workers need them; ``left_out`` is told of what the plan can do without.
-    Raises InputError or FailureError for data and a device that cannot be used, and for what
-    cannot be had.
+    Raises InputError or FailureError for data that cannot be used and what cannot be had.
     """
-    usable(device)
     speech = read_speech(data)
     found = _mixtures(plan, speech, data, noise)
     for path in dict.fromkeys(mixture.utterance.path for mixture in found):

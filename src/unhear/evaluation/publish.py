@@ -71,14 +71,15 @@ def described(rows: Sequence[Row]) -> list[tuple[str, str]]:
         "recogniser": "recogniser",
         "language": "language",
         "seed": "seed",
+        "device": "device",
+    }
+    found = {
+        title: _listed(each.get(name) for each in abouts) for title, name in fields.items()
     }
     return [
         ("Unhear", __version__),
         ("clips", str(len({each["clip"] for each in abouts}))),
-        *(
-            (title, _listed(each.get(name) for each in abouts))
-            for title, name in fields.items()
-        ),
+        *((title, listed) for title, listed in found.items() if listed),
         *((way, _settings(each)) for way, each in ways.items()),
         *((f"weights of {name}", digest or "none") for name, digest in sorted(weights.items())),
     ]

@@ -23,9 +23,8 @@ COLUMNS = [
     Column("seconds for each", 2),
 ]
 NOTE = """\
-What computing the perturbation took for each second of audio: without reading, enhancing,
-recognising and measuring, in a process of one thread unless it was the only one, on whatever
-machines worked, beside whatever else they did."""
+What computing the perturbation took for each second of audio, without enhancing, recognising
+and measuring: in one thread, on whatever machines worked, beside whatever else they did."""
 
 
 def times(tasks: Sequence[Task], folder: Path) -> list[Table]:

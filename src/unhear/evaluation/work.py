@@ -59,7 +59,7 @@ class Listening:
     seed: int
     dnsmos: bool  # whether it is wanted and its network can be had
     loudness: bool = False  # whether loudness-normalised output is recognised, too
-    device: str = "cpu"  # of the networks: where work is done is not what it is about
+    device: str = "cpu"  # of the networks
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Task:
             "spoken": spoken.name if spoken else None,
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
+            **({} if self.listening.device == "cpu" else {"device": self.listening.device}),
             "unhear": __version__,
         }
 

@@ -92,9 +92,21 @@ class External(Enhancer):
         return pad(output, (0, audio.shape[-1] - output.shape[-1]))
 
     def move_to(self, device: str) -> None:
-        if isinstance(self.model, nn.Module):
-            self.model.to(device)
-            self.device = device
+        """Raises InputError when the model cannot work there, and leaves it where it was."""
+        model, before = self.model, self.device
+        if not isinstance(model, nn.Module):
+            return
+        model.to(device)
+        self.device = device
+        try:
+            self(torch.zeros(1, int(SHORTEST * self.card.sample_rate)))
+        except InputError as error:
+            model.to(before)
+            self.device = before
+            raise InputError(
+                f"{self.card.name} cannot work on the device {device!r}, perhaps because it "
+                f"has made tensors of its own elsewhere ({error}): leave --device out"
+            ) from error
 
     def reseed(self, seed: int) -> None:
         torch.manual_seed(seed)  # models that draw at all draw from torch's own generator
