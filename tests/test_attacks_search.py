@@ -18,7 +18,7 @@ from unhear.channels import Passage
 from unhear.enhancers.base import Card, Enhancer
 from unhear.objective import Defeat, Heard, Objective
 from unhear.passages import Passages
-from unhear.targets import Distance
+from unhear.targets import ALL, Distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Through(Enhancer):
         return audio
 
 
-def wavy(enhanced: Tensor) -> Tensor:
+def wavy(enhanced: Tensor, _clips: slice = ALL) -> Tensor:
     """A loss with many minima: Σ cos(40 y) + y²."""
     return (torch.cos(40 * enhanced) + enhanced.square()).sum(-1)
 
