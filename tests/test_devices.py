@@ -207,16 +207,15 @@ def test_what_is_asked_for_goes_there():
     listening = Listening(Path(), "base", "en", 0, dnsmos=False)
     way = Protection(("metricgan+",), PGD, "erase", SNR, spare=("segan",))
     task = Task(Mixture(Utterance("clip", DEMO, "", "words")), way, None, (), listening)
+    elsewhere = replace(task, listening=replace(listening, device=NAME))
     with PretendDevice():
-        made = choice.make_protector()
-        evaluated = make_protector(replace(task, listening=replace(listening, device=NAME)))
+        made, evaluated = choice.make_protector(), make_protector(elsewhere)
         assert load_enhancer(device=NAME).device == NAME
     for each in (*made.against, *made.spare, *evaluated.against, *evaluated.spare):
         assert each.device == NAME
     assert choice.described()["device"] == NAME
     assert "device" not in task.about_protection()
-    there = replace(task, listening=replace(listening, device=NAME))
-    assert there.about_protection()["device"] == NAME
+    assert elsewhere.about_protection()["device"] == NAME
 
 
 def test_memory_that_is_not_enough(monkeypatch: pytest.MonkeyPatch):

@@ -72,15 +72,11 @@ def overhead(enhancer: Enhancer, audio: Tensor, steps: int, rounds: int) -> dict
     }
 
 
-def bare(enhancer: Enhancer, audio: Tensor) -> Tensor:
+def bare(enhancer: Enhancer, audio: Tensor) -> None:
     """What no attack can do without, in the portions in which the enhancer works best."""
-    return torch.cat([_back(enhancer, audio[own]) for own in enhancer.portions(audio)])
-
-
-def _back(enhancer: Enhancer, audio: Tensor) -> Tensor:
-    audio = audio.detach().requires_grad_()
-    loss = enhancer(audio).square().mean(-1).sum()
-    return torch.autograd.grad(loss, audio)[0]
+    for own in enhancer.portions(audio):
+        portion = audio[own].detach().requires_grad_()
+        torch.autograd.grad(enhancer(portion).square().mean(-1).sum(), portion)
 
 
 def objective(enhancer: Enhancer, audio: Tensor, kind: Kind) -> Objective:

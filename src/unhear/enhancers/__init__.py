@@ -63,13 +63,11 @@ def load_enhancer(
     Raises InputError for an unknown name, weights of another network, a library or a device
     that is missing, what is no enhancer, and FailureError when weights cannot be fetched.
     """
+    enhancer = _loaded(name, weights, rate)
     if device != "cpu":
         from unhear.devices import usable
 
-        device = usable(device)
-    enhancer = _loaded(name, weights, rate)
-    if device != "cpu":
-        enhancer.move_to(device)
+        enhancer.move_to(usable(device))
     return enhancer
 
 
