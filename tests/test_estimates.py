@@ -88,6 +88,18 @@ def test_capped_and_uncapped():
     assert wer(loops, RAW, capped=False).value == 300
 
 
+def test_what_was_not_recognised_is_undefined_and_has_no_plot():
+    rows = [row("a", after="red"), row("b", snr_db=8.0, after="red")]
+    shown = [plot.title for plot in overview(rows).plots]
+    for each in rows:
+        del each["heard"]["enhanced"], each["heard"][RAW]
+    assert isnan(wer(rows, RAW).value)
+    assert isnan(de(rows, RAW).value)
+    assert isnan(wer(rows, NORMALISED, against="enhanced").value)
+    assert wer(rows, NORMALISED).value == 75
+    assert [plot.title for plot in overview(rows).plots] == shown[1:]
+
+
 def test_other_references():
     rows = [row(after="white pink grey") | {"to_be_said": "white pink"}]
     assert wer(rows, RAW, against="to_be_said", capped=False).value == 50

@@ -60,6 +60,7 @@ def changed(task, what):
         "seed": replace(task, listening=replace(listening, seed=1)),
         "dnsmos": replace(task, listening=replace(listening, dnsmos=False)),
         "loudness": replace(task, listening=replace(listening, loudness=True)),
+        "raw": replace(task, listening=replace(listening, raw=False)),
     }[what]
 
 
@@ -67,7 +68,8 @@ def changed(task, what):
     "what",
     [
         *("words", "recording", "noise", "place", "level", "attack", "target", "budget"),
-        *("spoken", "language", "seed", "dnsmos", "loudness", "together", "spare", "survive"),
+        *("spoken", "language", "seed", "dnsmos", "loudness", "raw"),
+        *("together", "spare", "survive"),
     ],
 )
 def test_whatever_decides_a_row_is_in_its_name(task, what):

@@ -98,6 +98,10 @@ class PlanChoice:
     loudness: Annotated[
         bool, Parameter(help="also recognise the output at -23 LUFS", negative=())
     ] = False
+    raw: Annotated[
+        bool,
+        Parameter(help="also recognise the output as it comes, not only at full scale"),
+    ] = True
     seed: Annotated[
         int, Parameter(help="of everything random [0]", validator=Number(gte=0, lt=2**31))
     ] = 0
@@ -145,6 +149,7 @@ class PlanChoice:
             every_noise=self.every_noise,
             seed=self.seed,
             loudness=self.loudness,
+            raw=self.raw,
         )
 
     def _budgets(self) -> list[Budget]:

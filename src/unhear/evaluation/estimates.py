@@ -118,14 +118,19 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 
 def _errors(rows: Sequence[Row], heard: str, against: Reference) -> list[WordErrors]:
-    return [
-        word_errors(_reference(row, against), row["heard"][heard], row["about"]["language"])
-        for row in rows
-    ]
+    return [_error(row, heard, against) for row in rows]
 
 
-def _reference(row: Row, against: Reference) -> str:
+def _error(row: Row, heard: str, against: Reference) -> WordErrors:
+    """Undefined where that signal, or what it is compared with, was not recognised."""
+    reference, found = _reference(row, against), row["heard"].get(heard)
+    if reference is None or found is None:
+        reference = found = ""
+    return word_errors(reference, found, row["about"]["language"])
+
+
+def _reference(row: Row, against: Reference) -> str | None:
     """Nothing where nothing else was to be said: such rows have no targeted WER."""
     if against in {"said", "to_be_said"}:
         return row[against] or ""
-    return row["heard"][against]
+    return row["heard"].get(against)

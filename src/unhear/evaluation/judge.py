@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unhear.recognise import Recogniser
 
 FILES = ("noisy", "protected")  # signals that are the same whoever listens
+AS_IT_COMES = ("enhanced", "enhanced_protected")  # out of the enhancer
 LISTENING_RATE = 16_000  # Hz, of PESQ, STOI and the recognisers
 
 
@@ -156,10 +157,13 @@ def transcribe(
     recogniser: Recogniser,
     language: str | None = None,
     known: Transcripts | None = None,
+    *,
+    raw: bool = True,
 ) -> Transcripts:
     """Recognise every signal in one language: by default that of the noisy one.
 
-    ``known`` are those of the same two files, heard by another enhancer.
+    ``known`` are those of the same two files, heard by another enhancer. Without ``raw``, what
+    comes out of the enhancer is recognised at full scale only.
     """
     if known:
         language = known.language
@@ -170,7 +174,7 @@ def transcribe(
         if known and name in FILES
         else recogniser.transcribe(_listened(signal), language=language or None).text
         for name, signal in vars(signals).items()
-        if isinstance(signal, Recording)
+        if isinstance(signal, Recording) and (raw or name not in AS_IT_COMES)
     }
     return Transcripts(texts, language)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unhear.evaluation.estimates import NORMALISED, de, wer
+from unhear.evaluation.estimates import NORMALISED, RAW, de, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.rows import group
 from unhear.evaluation.views import (
@@ -71,6 +71,7 @@ def _plots(rows: Sequence[Row]) -> list[Plot]:
         for (against,), own in group(rows, "against").items()
         if len(group(own, "snr_db")) > 1
         for level, normalised in LEVELS.items()
+        if normalised or any(RAW in row["heard"] for row in own)
     ]
 
 

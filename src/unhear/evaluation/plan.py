@@ -94,6 +94,7 @@ class Plan:
     every_noise: bool = False  # each clip in each scene, rather than in one
     seed: int = 0
     loudness: bool = False  # also recognise what is enhanced at the loudness of broadcasts
+    raw: bool = True  # also recognise it as it comes, which costs as much as at full scale
     dnsmos: bool = True  # rate all signals by it, which costs about as much as recognition
     recogniser: str = "base"
     language: str = "en"

@@ -163,6 +163,7 @@ READERS: dict[str, Callable[[Any], Any]] = {  # of a plan, and of a protection
     "every_noise": _flag,
     "seed": _whole,
     "loudness": _flag,
+    "raw": _flag,
     "dnsmos": _flag,
     "recogniser": str,
     "language": str,

@@ -63,6 +63,7 @@ def prepare(
         plan.seed,
         dnsmos=plan.dnsmos and _has_dnsmos(left_out),
         loudness=plan.loudness,
+        raw=plan.raw,
         device=device,
     )
     spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)

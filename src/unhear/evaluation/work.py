@@ -59,6 +59,7 @@ class Listening:
     seed: int
     dnsmos: bool  # whether it is wanted and its network can be had
     loudness: bool = False  # whether loudness-normalised output is recognised, too
+    raw: bool = True  # whether output is recognised as it comes, too
     device: str = "cpu"  # of the networks
 
 
@@ -112,6 +113,7 @@ class Task:
             "language": self.listening.language,
             "dnsmos": self.listening.dnsmos,
             **({"loudness": True} if self.listening.loudness else {}),
+            **({} if self.listening.raw else {"raw": False}),
         }
 
     @property
@@ -211,7 +213,8 @@ def judge(task: Task, listener: Listener) -> Row:
     """
     signals = listen(task, listener)
     remembering = Remembering(task.recogniser, task.listening.folder / TRANSCRIPTS)
-    found = transcribe(signals, remembering, task.listening.language)
+    wanted = task.listening
+    found = transcribe(signals, remembering, wanted.language, raw=wanted.raw)
     return {
         "about": task.about(listener),
         "protection": task.protection.title,

@@ -101,7 +101,7 @@ def _lines(rows: list[Row]) -> list[list[Value]]:
             wer(own, "enhanced_normalised").value,
             wer(own, RAW).shown(".1f"),
             wer(own, NORMALISED).shown(".1f"),
-            wer(own, LOUD).shown(".1f") if LOUD in own[0]["heard"] else "–",
+            wer(own, LOUD).shown(".1f"),
             de(own).shown("+.1f"),
             mean(own, "pesq_wb").value,
             mean(own, "stoi").value,
