@@ -100,7 +100,11 @@ class PlanChoice:
     ] = False
     raw: Annotated[
         bool,
-        Parameter(help="also recognise the output as it comes, not only at full scale"),
+        Parameter(
+            name="--raw",
+            negative="--no-raw",
+            help="also recognise the output as it comes, not only at full scale",
+        ),
     ] = True
     seed: Annotated[
         int, Parameter(help="of everything random [0]", validator=Number(gte=0, lt=2**31))
