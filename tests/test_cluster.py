@@ -424,8 +424,10 @@ def protect(monkeypatch, capsys):
     [
         (("--against", "own.py:deadly", "--jobs", "2"), 1, "every worker died"),
         (("--against", "own.py:picky"), 2, "own.py:picky"),  # the user's own fault
+        (("--against", "own.py:deadly", "--jobs", "2", "--batch", "2"), 1, "every worker died"),
+        (("--against", "own.py:picky", "--batch", "3"), 2, "own.py:picky"),
     ],
-    ids=["deadly", "picky"],
+    ids=["deadly", "picky", "deadly, in a batch", "picky, in a batch"],
 )
 def test_a_poison_file_keeps_no_other_from_being_protected(files, protect, way, expected, why):
     code, out, err = protect(*files, *way, "--json")
@@ -439,6 +441,25 @@ def test_a_poison_file_keeps_no_other_from_being_protected(files, protect, way, 
     told, summary = err.splitlines()
     assert told.startswith("unhear: b.wav: ")
     assert "1 of 3 files could not be protected" in summary
+
+
+@pytest.mark.parametrize("size", [2, 9])
+def test_files_of_a_batch_are_those_protected_alone(files, protect, size):
+    soundfile.write("long.wav", np.resize(soundfile.read("a.wav")[0], 61 * RATE), RATE)
+    names = ["c.wav", "long.wav", *files[:2]]
+    way = ("--against", "metricgan+", "--json")
+    alone = json.loads(protect(*names, *way)[1])["files"]
+    files_alone = {name: soundfile.read(f"out/{name}", dtype="int16")[0] for name in names}
+    code, out, err = protect(*names, *way, "--force", "--batch", str(size))
+    assert (code, err) == (0, "")
+    for before, after in zip(alone, json.loads(out)["files"], strict=True):
+        assert (before["source"], before["output"]) == (after["source"], after["output"])
+        assert after["figures"]["snr_db"] == pytest.approx(
+            before["figures"]["snr_db"], abs=0.01
+        )
+    for name, samples in files_alone.items():
+        together = soundfile.read(f"out/{name}", dtype="int16")[0]
+        assert np.abs(together.astype(int) - samples).max() <= 1, name
 
 
 @needs_dask

@@ -81,6 +81,14 @@ def protect(
     skip_existing: Annotated[
         bool, Parameter(group=OUTPUT, help="leave out files whose output is there")
     ] = False,
+    batch: Annotated[
+        int,
+        Parameter(
+            group=OUTPUT,
+            help="files of a minute at most that go through the networks at once",
+            validator=Number(gte=1),
+        ),
+    ] = 1,
     jobs: Jobs = None,
     cluster: Cluster = None,
     json: Json = False,
@@ -97,7 +105,9 @@ def protect(
     from unhear.protect_commands import Place, Showing, protect_files
 
     showing = Showing(transcribe, model, language, report)
-    place = Place(inputs, output, jobs, cluster, force=force, skip_existing=skip_existing)
+    place = Place(
+        inputs, output, jobs, cluster, batch=batch, force=force, skip_existing=skip_existing
+    )
     protect_files(place, choice or Choice(), showing, json=json)
 
 

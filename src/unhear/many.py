@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -11,9 +11,10 @@ from unhear.files import protect_file
 from unhear.present import page, row, table
 from unhear.recognise import load_recogniser
 from unhear.report.page import write_page
+from unhear.together import run_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rich.table import Table
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from unhear.files import Result
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
+
+    Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,28 @@ class Job:
         return _prepared(self)
 
     def protect(
-        self, pair: Pair, progress: Callable[[int, int], None] = lambda _done, _total: None
-    ) -> Protected:
-        """Protect one file and write the page on it; raises UnhearError if it cannot be."""
-        result = protect_file(*pair, *self.prepare(), progress)
+        self, pairs: Sequence[Pair], progress: Progress = lambda _index, _done, _total: None
+    ) -> list[Protected | Exception]:
+        """Protect files together and write the page on each; an error is that of its file.
+
+        ``progress`` is told of which, how many gradients were taken, and of how many.
+        """
+        protector, recogniser = self.prepare()
+
+        def work(index: int, pair: Pair) -> Callable[[Protector], Protected | Exception]:
+            def done(protector: Protector) -> Protected | Exception:
+                try:
+                    return self._protected(
+                        protect_file(*pair, protector, recogniser, partial(progress, index))
+                    )
+                except Exception as error:  # noqa: BLE001  the others go on
+                    return error
+
+            return done
+
+        return run_together(protector, [work(*each) for each in enumerate(pairs)])
+
+    def _protected(self, result: Result) -> Protected:
         report = {"report": self._report(result)}
         return Protected(row(result, self.choice.described()) | report, table(result))
 

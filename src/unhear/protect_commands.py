@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import soundfile
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -15,9 +16,11 @@ from rich.progress import Progress
 from unhear.cluster import executor
 from unhear.devices import usable
 from unhear.errors import FailureError, InputError
+from unhear.files import KEPT_SECONDS
 from unhear.many import Job, Pair, Protected, Showing
 from unhear.pieces import reason, work_through
 from unhear.places import check_all, check_pages, nearest_existing, output_paths
+from unhear.together import in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from unhear.choices import Choice
     from unhear.pieces import Workplace
+
+    Batch = tuple[Pair, ...]
 
 STDERR = Console(stderr=True)
 
@@ -39,6 +44,7 @@ class Place:
     jobs: int | None = None
     cluster: str | None = None
     _: KW_ONLY
+    batch: int = 1  # files at once
     force: bool = False
     skip_existing: bool = False
 
@@ -55,16 +61,26 @@ class Place:
             check_pages(outputs, pages, force=self.force)
         return pairs
 
+    def batches(self, pairs: Sequence[Pair]) -> list[Batch]:
+        """Files that go together; a long one alone, which fills the networks by itself."""
+        if self.batch == 1:
+            return [(pair,) for pair in pairs]
+        seconds = [_seconds(pair.source) for pair in pairs]
+        short = [each for each, long in enumerate(seconds) if long <= KEPT_SECONDS]
+        groups = in_batches([seconds[index] for index in short], self.batch)
+        alone = [(pairs[index],) for index in range(len(pairs)) if index not in short]
+        return [*alone, *(tuple(pairs[short[index]] for index in group) for group in groups)]
+
     def workers(
-        self, pairs: Sequence[Pair], read: Sequence[Path], pages: Path | None
+        self, batches: Sequence[Batch], read: Sequence[Path], pages: Path | None
     ) -> AbstractContextManager[Workplace]:
         """Those who work; raises InputError when they cannot be had, or do not see what they
         have to ``read`` besides the recordings, and where they write.
         """
-        sources = dict.fromkeys(pair.source.parent for pair in pairs)
+        sources = dict.fromkeys(pair.source.parent for batch in batches for pair in batch)
         written = [nearest_existing(pages.absolute())] if pages else []
-        there = nearest_existing(pairs[0].output.absolute().parent)
-        jobs = self.jobs if self.cluster else min(self.jobs or 1, len(pairs))
+        there = nearest_existing(batches[0][0].output.absolute().parent)
+        jobs = self.jobs if self.cluster else min(self.jobs or 1, len(batches))
         return executor(jobs, self.cluster, [*sources, *read, *written, there])
 
 
@@ -82,22 +98,43 @@ def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool)
     told.fail()
 
 
+def _seconds(path: Path) -> float:
+    """0 where it cannot be read: whoever protects it says why."""
+    try:
+        return soundfile.info(path).duration
+    except (OSError, soundfile.SoundFileError):
+        return 0.0
+
+
 def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
-    with place.workers(pairs, job.choice.files(), job.showing.report) as workers:
+    batches = place.batches(pairs)
+    with place.workers(batches, job.choice.files(), job.showing.report) as workers:
         one_by_one = workers.in_process
         do = partial(_with_a_bar, job) if one_by_one else job.protect
+        waiting = batches[::-1]
         with _bar(len(pairs), shown=not one_by_one) as hidden:
-            for pair, outcome in work_through(pairs[::-1], do, workers):
-                with hidden():
-                    told.add(pair, outcome)
+            for batch, found in work_through(waiting, do, workers):
+                if isinstance(found, BaseException) and len(batch) > 1:
+                    waiting += [(pair,) for pair in batch[::-1]]  # whose fault is it?
+                    continue
+                outcomes = [found] if isinstance(found, BaseException) else found
+                for pair, outcome in zip(batch, outcomes, strict=True):
+                    with hidden():
+                        told.add(pair, outcome)
 
 
-def _with_a_bar(job: Job, pair: Pair) -> Protected:
+def _with_a_bar(job: Job, batch: Batch) -> list[Protected | Exception]:
+    name = escape(batch[0].source.name)
+    title = name if len(batch) == 1 else f"{name} and {len(batch) - 1} more"
+    done, totals = [0] * len(batch), [0] * len(batch)
     with Progress(console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
-        task = bar.add_task(escape(pair.source.name), total=None)
-        return job.protect(
-            pair, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        task = bar.add_task(title, total=None)
+
+        def update(index: int, of_file: int, total: int) -> None:
+            done[index], totals[index] = of_file, total
+            bar.update(task, completed=sum(done), total=sum(totals))
+
+        return job.protect(batch, update)
 
 
 @contextmanager
