@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from unhear.targets import Loss
 
 TINY = 1e-20  # keeps 0 / 0 out of the gradients of what cannot change
-ALLOWED_DB = 18.0  # SI-SDR that a spared enhancer's output keeps to its output on the original
+ALLOWED_DB = 28.0  # SI-SDR that a spared enhancer's output keeps to its output on the original
 STRONGEST = 4.0  # pull of a spared enhancer, in pulls of those to defeat together
 WEAKEST = 0.1  # pull of an enhancer in whose output nothing is left; a whole one pulls with 1
 
