@@ -83,21 +83,24 @@ class Job:
         protector, recogniser = self.prepare()
 
         def work(index: int, pair: Pair) -> Callable[[Protector], Protected | Exception]:
-            def done(protector: Protector) -> Protected | Exception:
-                try:
-                    return self._protected(
-                        protect_file(*pair, protector, recogniser, partial(progress, index))
-                    )
-                except Exception as error:  # noqa: BLE001  the others go on
-                    return error
-
-            return done
+            return lambda own: self._outcome(pair, own, recogniser, partial(progress, index))
 
         return run_together(protector, [work(*each) for each in enumerate(pairs)])
 
-    def _protected(self, result: Result) -> Protected:
-        report = {"report": self._report(result)}
-        return Protected(row(result, self.choice.described()) | report, table(result))
+    def _outcome(
+        self,
+        pair: Pair,
+        protector: Protector,
+        recogniser: Recogniser | None,
+        progress: Callable[[int, int], None],
+    ) -> Protected | Exception:
+        """One file and its page."""
+        try:
+            result = protect_file(*pair, protector, recogniser, progress)
+            report = {"report": self._report(result)}
+            return Protected(row(result, self.choice.described()) | report, table(result))
+        except Exception as error:  # noqa: BLE001  the others go on
+            return error
 
     def _report(self, result: Result) -> str | None:
         folder, settings = self.showing.report, self.choice.described()

@@ -65,11 +65,13 @@ class Place:
         """Files that go together; a long one alone, which fills the networks by itself."""
         if self.batch == 1:
             return [(pair,) for pair in pairs]
-        seconds = [_seconds(pair.source) for pair in pairs]
-        short = [each for each, long in enumerate(seconds) if long <= KEPT_SECONDS]
-        groups = in_batches([seconds[index] for index in short], self.batch)
-        alone = [(pairs[index],) for index in range(len(pairs)) if index not in short]
-        return [*alone, *(tuple(pairs[short[index]] for index in group) for group in groups)]
+        seconds = {pair: _seconds(pair.source) for pair in pairs}
+        short = [pair for pair in pairs if seconds[pair] <= KEPT_SECONDS]
+        groups = in_batches([seconds[pair] for pair in short], self.batch)
+        return [
+            *((pair,) for pair in pairs if seconds[pair] > KEPT_SECONDS),
+            *(tuple(short[index] for index in group) for group in groups),
+        ]
 
     def workers(
         self, batches: Sequence[Batch], read: Sequence[Path], pages: Path | None
