@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json as jsonlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import soundfile
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
 from unhear.cluster import executor
+from unhear.datasets import seconds_of
 from unhear.devices import usable
 from unhear.errors import FailureError, InputError
 from unhear.files import KEPT_SECONDS
@@ -23,7 +23,7 @@ from unhear.places import check_all, check_pages, nearest_existing, output_paths
 from unhear.together import in_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -102,10 +102,9 @@ def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool)
 
 def _seconds(path: Path) -> float:
     """0 where it cannot be read: whoever protects it says why."""
-    try:
-        return soundfile.info(path).duration
-    except (OSError, soundfile.SoundFileError):
-        return 0.0
+    with suppress(InputError):
+        return seconds_of(path)
+    return 0.0
 
 
 def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
@@ -113,16 +112,26 @@ def _protect(place: Place, pairs: list[Pair], job: Job, told: _Told) -> None:
     with place.workers(batches, job.choice.files(), job.showing.report) as workers:
         one_by_one = workers.in_process
         do = partial(_with_a_bar, job) if one_by_one else job.protect
-        waiting = batches[::-1]
         with _bar(len(pairs), shown=not one_by_one) as hidden:
-            for batch, found in work_through(waiting, do, workers):
-                if isinstance(found, BaseException) and len(batch) > 1:
-                    waiting += [(pair,) for pair in batch[::-1]]  # whose fault is it?
-                    continue
-                outcomes = [found] if isinstance(found, BaseException) else found
-                for pair, outcome in zip(batch, outcomes, strict=True):
-                    with hidden():
-                        told.add(pair, outcome)
+            for pair, outcome in _outcomes(batches, do, workers):
+                with hidden():
+                    told.add(pair, outcome)
+
+
+def _outcomes(
+    batches: list[Batch],
+    do: Callable[[Batch], list[Protected | Exception]],
+    workers: Workplace,
+) -> Iterator[tuple[Pair, Protected | BaseException]]:
+    """Of every file; of those whose batch failed as a whole, when each has been tried alone."""
+    waiting = batches[::-1]
+    for batch, found in work_through(waiting, do, workers):
+        if not isinstance(found, BaseException):
+            yield from zip(batch, found, strict=True)
+        elif len(batch) == 1:
+            yield batch[0], found
+        else:
+            waiting += [(pair,) for pair in batch[::-1]]
 
 
 def _with_a_bar(job: Job, batch: Batch) -> list[Protected | Exception]:
