@@ -13,6 +13,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jaxtyping import Float
     from torch import Tensor, nn
 
@@ -47,6 +49,9 @@ class _Recurrence(torch.autograd.Function):
 
     With r and z the reset and update gates, n the new state and m = W_hn h' + b_hn:
     h = n + z (h' - n), n = tanh(x_n + r m), where h' is the state one step before.
+
+    A step is short, so what counts is how many operations it takes, and that a single clip is a
+    vector: products with those are twice as fast as with matrices of one row.
     """
 
     @staticmethod
@@ -56,50 +61,60 @@ class _Recurrence(torch.autograd.Function):
         weight: Float[Tensor, "gates hidden"],
         bias: Float[Tensor, " gates"],
     ) -> Float[Tensor, "steps batch hidden"]:
-        hidden, transposed = weight.shape[1], weight.t()
-        gates = inputs[..., : 2 * hidden].clone()  # become r and z, in place
-        new = inputs[..., 2 * hidden :].clone()  # becomes n
-        states, memory = torch.empty_like(new), torch.empty_like(new)  # memory becomes m
-        before = torch.zeros_like(new[0])
-        for state, gate, n, m in zip(
-            states.unbind(), gates.unbind(), new.unbind(), memory.unbind(), strict=True
+        hidden, transposed = weight.shape[1], weight.t().contiguous()
+        alone = inputs.shape[1] == 1
+        whole = inputs.squeeze(1) if alone else inputs
+        gates = whole[..., : 2 * hidden].clone()  # become r and z, in place
+        n = whole[..., 2 * hidden :].clone()
+        products, states = torch.empty_like(whole), torch.empty_like(n)
+        m = products[..., 2 * hidden :]
+        before = torch.zeros_like(n[0])
+        for product, to_gate, m_, gate, r_, z_, n_, state in _steps(
+            *(products, products[..., : 2 * hidden], m),
+            *(gates, gates[..., :hidden], gates[..., hidden:], n, states),
         ):
-            recurrent = torch.addmm(bias, before, transposed)
-            gate.add_(recurrent[:, : 2 * hidden]).sigmoid_()
-            m.copy_(recurrent[:, 2 * hidden :])
-            n.addcmul_(gate[:, :hidden], m).tanh_()
-            torch.lerp(n, before, gate[:, hidden:], out=state)
-            before = state
-        ctx.save_for_backward(states, gates, new, memory, weight)
-        return states
+            if alone:
+                torch.addmv(bias, transposed.t(), before, out=product)
+            else:
+                torch.addmm(bias, before, transposed, out=product)
+            gate.add_(to_gate).sigmoid_()
+            n_.addcmul_(r_, m_).tanh_()
+            before = torch.lerp(n_, before, z_, out=state)
+        ctx.save_for_backward(states, gates, n, m, weight, transposed)
+        return states.view(len(inputs), -1, hidden)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, gradient: Float[Tensor, "steps batch hidden"]
     ) -> Any:
-        states, gates, n, m, weight = ctx.saved_tensors
-        hidden = weight.shape[1]
+        states, gates, n, m, weight, transposed = ctx.saved_tensors
+        hidden, alone = weight.shape[1], states.ndim == 2
         r, z = gates[..., :hidden], gates[..., hidden:]
         before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
         to_new = (1 - z) * (1 - n * n)
         # d h / d (inputs of r, z, n): of each gate, and the same for the product with h'.
-        slopes = torch.cat(
-            [to_new * m * r * (1 - r), (before - n) * z * (1 - z), to_new], dim=-1
-        ).unflatten(-1, (3, hidden))
+        slopes = torch.stack(
+            [to_new * m * r * (1 - r), (before - n) * z * (1 - z), to_new], dim=-2
+        )
         through = slopes.clone()
-        through[:, :, 2] *= r  # the product reaches n through the reset gate
-        passed_on = torch.zeros_like(gradient[0])
-        totals: list[Tensor] = []
-        for step, kept, slope in zip(
-            reversed(gradient.unbind()),
-            reversed(z.unbind()),
-            reversed(through.unbind()),
-            strict=True,
-        ):
-            total = passed_on + step
-            totals.append(total)
-            pulled = (total[:, None] * slope).flatten(1)
-            passed_on = torch.addmm(total * kept, pulled, weight)
-        found = torch.stack(totals[::-1])[:, :, None] * slopes
-        return found.flatten(2), None, None
+        through[..., 2, :] *= r  # the product reaches n through the reset gate
+        totals = gradient.view_as(states).clone()  # of a state: also by way of the later ones
+        pulled = torch.empty_like(slopes[0])
+        passed_on = torch.zeros_like(states[0])
+        back = list(_steps(totals, totals.unsqueeze(-2), z, through))
+        for total, spread, kept, slope in reversed(back):
+            total.add_(passed_on)
+            torch.mul(spread, slope, out=pulled)
+            torch.mul(total, kept, out=passed_on)
+            if alone:
+                passed_on.addmv_(transposed, pulled.view(-1))
+            else:
+                passed_on.addmm_(pulled.flatten(1), weight)
+        found = totals.unsqueeze(-2) * slopes
+        return found.view(len(gradient), -1, 3 * hidden), None, None
+
+
+def _steps(*sequences: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The parts of each sequence, step by step, cut before the first of them is taken."""
+    return zip(*map(torch.unbind, sequences), strict=True)
