@@ -22,7 +22,15 @@ import torch
 from unhear import recognise, weights
 from unhear.errors import InputError
 from unhear.metrics import word_errors
-from unhear.recognise import SHORTEST, Recogniser, Remembering, Transcript, load_recogniser
+from unhear.recognise import (
+    SHORTEST,
+    Recogniser,
+    Remembering,
+    Transcript,
+    load_recogniser,
+    moonshine,
+)
+from unhear.recognise.moonshine import Moonshine
 from unhear.recognise.speechbrain import SpeechBrain
 from unhear.recognise.sphinx import Sphinx
 from unhear.recognise.whisper import Whisper
@@ -30,7 +38,10 @@ from unhear.recognise.whisper import Whisper
 SPEECH = Path(__file__).parents[2] / "shared" / "data"
 DEMO = Path(recognise.__file__).parents[1] / "assets" / "demo.wav"
 NOISE = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.05
-EVERY = [Whisper("base"), Whisper("small", "en"), Sphinx(), SpeechBrain("org/model", "en")]
+EVERY = [
+    *(Whisper("base"), Whisper("small", "en")),
+    *(Moonshine(), Sphinx(), SpeechBrain("org/model", "en")),
+]
 
 
 class FakeEngine:
@@ -59,8 +70,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if all engines were there, without any."""
-    for name in ("unhear.recognise.sphinx", "unhear.recognise.speechbrain"):
-        monkeypatch.setattr(f"{name}.version", lambda package: f"{package} 1.2")
+    for name in ("moonshine", "sphinx", "speechbrain"):
+        monkeypatch.setattr(
+            f"unhear.recognise.{name}.version", lambda package: f"{package} 1.2"
+        )
 
 
 # All of them
@@ -85,7 +98,12 @@ def test_silent_or_short_audio_has_no_words_and_loads_no_model(
     def load(*_: str) -> None:
         pytest.fail("a model was loaded")
 
-    for name in ("whisper._engine", "sphinx._decoder", "speechbrain._model"):
+    for name in (
+        "whisper._engine",
+        "moonshine._model",
+        "sphinx._decoder",
+        "speechbrain._model",
+    ):
         monkeypatch.setattr(f"unhear.recognise.{name}", load)
     assert recogniser.transcribe(audio).text == ""
     assert Remembering(recogniser).transcribe(audio, "en") == Transcript("", "en")
@@ -120,6 +138,7 @@ def test_recognisers_are_values(tmp_path: Path):
 
 def test_names_say_engine_and_model(tmp_path: Path):
     assert load_recogniser().name == "whisper base"
+    assert Moonshine().name == "moonshine base"
     assert Sphinx().name == "pocketsphinx en-us"
     assert SpeechBrain("org/model").name == "speechbrain org/model"
     (tmp_path / "model.bin").write_bytes(b"abc")  # whose SHA-256 is well known
@@ -131,6 +150,7 @@ def test_names_say_engine_and_model(tmp_path: Path):
     [
         ("base", "faster_whisper", r"'unhear\[transcribe\]', or give pocketsphinx"),
         ("small", "faster_whisper", r"comes with 'unhear\[sphinx\]'"),
+        ("moonshine", "onnxruntime", r"pip install 'unhear\[moonshine\]'"),
         ("pocketsphinx", "pocketsphinx", r"pip install 'unhear\[sphinx\]'"),
         ("speechbrain:org/model", "speechbrain", "pip install speechbrain"),
     ],
@@ -144,7 +164,9 @@ def test_a_missing_package_is_named_with_its_remedy(
 
 
 def test_an_unknown_model_is_refused_at_once(tmp_path: Path):
-    known = "give base, pocketsphinx, speechbrain:ORG/MODEL, a folder .* or one of tiny"
+    known = (
+        "give base, moonshine, pocketsphinx, speechbrain:ORG/MODEL, a folder .* or one of tiny"
+    )
     with pytest.raises(InputError, match=f"no recogniser nonsense: {known}"):
         load_recogniser("nonsense")
     with pytest.raises(InputError, match=r"has no model\.bin"):
@@ -238,6 +260,89 @@ def _shortest_spoken_clip() -> dict[str, str] | None:
         rows = [row for row in csv.DictReader(file) if row["kind"] == "speech"]
     spoken = [row for row in rows if len(row["transcript"].split()) >= 8]
     return min(spoken, key=lambda row: float(row["duration_s"]))
+
+
+# Moonshine
+
+
+def test_moonshine_knows_english_only():
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match="moonshine knows no language de: give en"):
+        load_recogniser("moonshine", "de")
+    with pytest.raises(InputError, match="no language de"):
+        load_recogniser("moonshine").transcribe(NOISE, "de")
+
+
+def test_tokens_stand_behind_their_lengths():
+    long = b"x" * 300  # 300 = 2 * 128 + 44
+    content = b"\x03<s>\x01a" + bytes([128 + 44, 2]) + long + b"\x02\xe2\x96"
+    assert moonshine.read_tokens(content) == [b"<s>", b"a", long, b"\xe2\x96"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 30, 30.5, 95])
+def test_long_recordings_are_cut_where_they_are_quiet(seconds: float):
+    samples = np.random.default_rng(0).normal(size=int(seconds * 16_000)).astype(np.float32)
+    quiet = 27 * 16_000
+    samples[quiet : quiet + 640] *= 0.01
+    pieces = moonshine.pieces(samples)
+    np.testing.assert_array_equal(np.concatenate(pieces), samples)
+    assert all(25 * 16_000 <= piece.size <= 30 * 16_000 for piece in pieces[:-1])
+    assert pieces[-1].size <= 30 * 16_000
+    if len(pieces) > 1:
+        assert quiet <= pieces[0].size <= quiet + 640
+
+
+class FakeSessions:
+    """An encoder that hears the last sample of a clip, and a decoder that says what follows the
+    last token: that plus as much as was heard, and of which it sees what is kept.
+    """
+
+    def __init__(self, ends_after: int) -> None:
+        self.ends_after, self.steps = ends_after, 0
+
+    def model(self) -> Any:
+        tokens = [f"▁{index}".encode() for index in range(60)]
+        return moonshine._Model(SimpleNamespace(run=self.encode), self, tokens)
+
+    def get_inputs(self) -> list[Any]:
+        names = ("past_key_values.0.decoder.key", "past_key_values.0.encoder.key")
+        shape = ["batch", 8, "steps", 52]
+        return [SimpleNamespace(name=name, shape=shape) for name in names]
+
+    def encode(self, _: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [given["input_values"][:, None, -1:]]
+
+    def run(self, _: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        assert given["use_cache_branch"].tolist() == [self.steps > 0]
+        heard = given["encoder_hidden_states"].item()
+        own, others = (given[each.name] for each in self.get_inputs())
+        assert own.shape == others.shape == (1, 8, 1, 52)
+        assert own.max() == self.steps  # of the last step
+        assert others.max() == (heard if self.steps else 0)  # of the first step
+        self.steps += 1
+        logits = np.zeros((1, 1, 60), np.float32)
+        following = int(given["input_ids"].item() + heard)
+        logits[..., 2 if self.steps > self.ends_after else following] = 1
+        later = np.full_like(others, heard if self.steps == 1 else -1)
+        return [logits, np.full_like(own, self.steps), later]
+
+
+@pytest.mark.parametrize(("ends_after", "text"), [(2, "4 7"), (0, ""), (99, "4 7 10 13 16 19")])
+def test_moonshine_takes_the_likeliest_token_until_the_end_or_6_5_a_second(
+    ends_after: int, text: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(moonshine, "_model", FakeSessions(ends_after).model)
+    assert Moonshine().transcribe(np.full(16_000, 3.0)) == Transcript(text, "en")
+
+
+def test_moonshine_reads_the_demo(fetched: Any):
+    pytest.importorskip("onnxruntime")
+    fetched(moonshine.SOURCE)
+    audio = soundfile.read(DEMO, dtype="float32")[0]
+    heard = Moonshine().transcribe(audio)
+    assert word_errors(DEMO.with_suffix(".txt").read_text("utf-8"), heard.text).rate <= 40
+    Moonshine().transcribe(4 * NOISE)
+    assert Moonshine().transcribe(audio) == heard  # whatever it heard before
 
 
 # PocketSphinx

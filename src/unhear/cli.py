@@ -39,7 +39,10 @@ Output = Annotated[
     Parameter(["--output", "-o"], group=OUTPUT, help="a file, or a folder (names are kept)"),
 ]
 Model = Annotated[
-    str, Parameter(group=OUTPUT, help="recogniser: base, or a local or hub Whisper model")
+    str,
+    Parameter(
+        group=OUTPUT, help="recogniser: base, moonshine, or a local or hub Whisper model"
+    ),
 ]
 Language = Annotated[
     str | None, Parameter(group=OUTPUT, help="spoken language, such as en [detected]")
@@ -174,7 +177,7 @@ Judge = Annotated[
     str | None,
     Parameter(
         group=OUTPUT,
-        help="recogniser: base or another Whisper model, pocketsphinx, or "
+        help="recogniser: base or another Whisper model, moonshine, pocketsphinx, or "
         "speechbrain:ORGANISATION/MODEL [base]",
     ),
 ]

@@ -5,7 +5,7 @@ Knows nothing of files, enhancers or word error rates. A model is loaded at its 
 
 from __future__ import annotations
 
-from unhear.recognise import speechbrain, sphinx, whisper
+from unhear.recognise import moonshine, speechbrain, sphinx, whisper
 from unhear.recognise.base import SAMPLE_RATE, SHORTEST, Recogniser, Transcript
 from unhear.recognise.store import Remembering, TranscriptStore
 
@@ -28,12 +28,15 @@ def load_recogniser(model: str = "base", language: str | None = None) -> Recogni
     - "base": Whisper base, fetched by :func:`unhear.weights.whisper_base`;
     - a local folder with a CTranslate2 Whisper model, or a name that faster-whisper resolves
       itself: a size such as "small", or "owner/name" on its model hub;
+    - "moonshine", for English: Moonshine base, fetched on first use;
     - "pocketsphinx", for English;
     - "speechbrain:ORG/MODEL", from the hub or a local folder.
 
     The model is loaded at the first recording. Raises InputError when it can be seen at once
     that there is no such model, or that the package which runs it is missing.
     """
+    if model == moonshine.NAME:
+        return Remembering(moonshine.load(language))
     if model == sphinx.NAME:
         return Remembering(sphinx.load(language))
     if model.startswith(speechbrain.PREFIX):

@@ -63,7 +63,7 @@ def load(name: str, language: str | None) -> SpeechBrain:
     if find_spec("speechbrain") is None:
         raise InputError(
             f"{name} needs SpeechBrain, which is missing: pip install speechbrain, or give "
-            "base or pocketsphinx"
+            "base, moonshine or pocketsphinx"
         )
     return SpeechBrain(source, language)
 

@@ -122,9 +122,9 @@ def _require_known(model: str) -> None:
 
     if model.count("/") != 1 and model not in available_models():
         raise InputError(
-            f"there is no recogniser {model}: give base, pocketsphinx, speechbrain:ORG/MODEL, "
-            "a folder with a CTranslate2 Whisper model, ORG/MODEL for one of the Hugging Face "
-            f"hub, or one of {', '.join(available_models())}"
+            f"there is no recogniser {model}: give base, moonshine, pocketsphinx, "
+            "speechbrain:ORG/MODEL, a folder with a CTranslate2 Whisper model, ORG/MODEL for "
+            f"one of the Hugging Face hub, or one of {', '.join(available_models())}"
         )
 
 
