@@ -88,7 +88,7 @@ def test_a_passage_changes_what_is_enhanced_and_not_the_files() -> None:
     assert figures.snr_db == direct.snr_db
     # The channel's own half is no gain of the enhancer's.
     assert figures.gain_db == pytest.approx(direct.gain_db, abs=0.01)
-    assert measure(signals, direct) == figures
+    assert measure(signals, vars(direct)) == figures
 
 
 def test_figures_of_a_known_perturbation() -> None:

@@ -210,6 +210,26 @@ def test_every_channel_comes_as_often_as_none() -> None:
     assert Passages([], RATE, seed=1).draw() is None
 
 
+def test_a_shift_comes_before_every_second_of_the_others(audio: torch.Tensor) -> None:
+    class Later(Halved):
+        shifts = True
+
+        def draw(self, sample_rate: int, random: torch.Generator) -> Passage:
+            super().draw(sample_rate, random)
+            return Passage(lambda audio: audio.roll(1, -1), lambda audio, _: audio.roll(-1, -1))
+
+    shift, others = Later("later"), [Halved("a"), Halved("b")]
+    passages = Passages([others[0], shift, others[1]], RATE, seed=1)
+    found = [passages.draw() for _ in range(12)]
+    assert found.count(None) == 2
+    assert [len(each.draws) for each in (shift, *others)] == [6, 4, 4]
+    arrived = [each.there(audio) for each in found if each]
+    ways = (audio.roll(1, -1), audio / 2, audio.roll(1, -1) / 2)
+    assert [sum(torch.equal(each, way) for each in arrived) for way in ways] == [2, 4, 4]
+    for passage in filter(None, found):
+        assert torch.equal(passage.back(passage.there(audio), RATE), audio)
+
+
 def test_what_a_passage_undoes_changes_no_gradient(audio: torch.Tensor) -> None:
     rounded = torch.round(audio * 2**15) / 2**15
     goal = defeat(random(SAMPLES, SAMPLES, seed=1), rounded)

@@ -173,12 +173,13 @@ SoFar = Annotated[
         group=OUTPUT, help="do nothing but show what is done, even by a run that goes on"
     ),
 ]
-Judge = Annotated[
-    str | None,
+Judges = Annotated[
+    list[str] | None,
     Parameter(
         group=OUTPUT,
+        negative=(),
         help="recogniser: base or another Whisper model, moonshine, pocketsphinx, or "
-        "speechbrain:ORGANISATION/MODEL [base]",
+        "speechbrain:ORGANISATION/MODEL; repeat for more [base]",
     ),
 ]
 Spoken = Annotated[str | None, Parameter(group=OUTPUT, help="spoken language [en]")]
@@ -191,7 +192,7 @@ def evaluate(
     output: RunFolder,
     noise: Noise = None,
     choice: PlanChoice | None = None,
-    model: Judge = None,
+    model: Judges = None,
     language: Spoken = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
@@ -208,8 +209,9 @@ def evaluate(
     from unhear.evaluation_commands import Place, evaluate
 
     use_one_thread()
-    plan = (choice or PlanChoice()).make_plan(model, language)
-    evaluate(plan, Place(data, noise, output, jobs, cluster, device, so_far), json=json)
+    plan = (choice or PlanChoice()).make_plan(language)
+    place = Place(data, noise, output, jobs, cluster, device, so_far)
+    evaluate(plan, model or [], place, json=json)
 
 
 @app.command
@@ -227,7 +229,7 @@ def reproduce(
     limit: Annotated[
         int | None, Parameter(help="clips at each SNR [40]", validator=Number(gte=1))
     ] = None,
-    model: Judge = None,
+    model: Judges = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
     device: Device = "cpu",
@@ -243,7 +245,7 @@ def reproduce(
 
     use_one_thread()
     place = Place(data, noise, output, jobs, cluster, device, so_far)
-    reproduce(experiment, place, quick=quick, limit=limit, model=model, json=json)
+    reproduce(experiment, place, quick=quick, limit=limit, models=model or [], json=json)
 
 
 @app.command

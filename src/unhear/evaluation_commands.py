@@ -20,6 +20,7 @@ from rich.progress import (
 from unhear.errors import FailureError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -54,13 +55,11 @@ class Place:
         return executor(jobs, self.cluster, [self.data, *noise, self.folder])
 
 
-def evaluate(plan: Plan, place: Place, *, json: bool) -> None:
+def evaluate(plan: Plan, models: Sequence[str], place: Place, *, json: bool) -> None:
     """Do what the plan says, and write the report."""
     from unhear.evaluation.overview import overview
 
-    [(tasks, rows)], failures = _run([plan], place)
-    _publish(plan.title, [overview(rows)], tasks, rows, place.folder, json=json)
-    _tell(failures, len(tasks))
+    _report(plan.title, [(plan, overview)], models, place, json=json)
 
 
 def reproduce(
@@ -69,7 +68,7 @@ def reproduce(
     *,
     quick: bool,
     limit: int | None,
-    model: str | None,
+    models: Sequence[str],
     json: bool,
 ) -> None:
     """Run the experiments of that name and write them into one report."""
@@ -77,11 +76,34 @@ def reproduce(
     from unhear.experiments import OURS, chosen
 
     experiments = chosen(name)
-    plans = [changed(each.plan(quick=quick), limit, model) for each in experiments]
-    done, failures = _run(plans, place)
-    found = [each.show(rows) for each, (_, rows) in zip(experiments, done, strict=True)]
     what = "Beyond the paper" if set(experiments) <= set(OURS) else "The paper reproduced"
     title = f"{what}: {name}{', quickly' if quick else ''}"
+    plans = [changed(each.plan(quick=quick), limit, None) for each in experiments]
+    shown = [each.show for each in experiments]
+    _report(title, list(zip(plans, shown, strict=True)), models, place, json=json)
+
+
+def _report(
+    title: str,
+    parts: Sequence[tuple[Plan, Callable[[list[Row]], Findings]]],
+    models: Sequence[str],
+    place: Place,
+    *,
+    json: bool,
+) -> None:
+    """Run each plan with each recogniser, its own if none is named, and show what was found."""
+    from unhear.evaluation.findings import read_by
+    from unhear.evaluation.plan import changed
+    from unhear.recognise import load_recogniser
+
+    wanted = [
+        (changed(plan, None, model), show) for model in models or [None] for plan, show in parts
+    ]
+    done, failures = _run([plan for plan, _ in wanted], place)
+    found = [show(rows) for (_, show), (_, rows) in zip(wanted, done, strict=True)]
+    if len(models) > 1:
+        names = [load_recogniser(plan.recogniser, plan.language).name for plan, _ in wanted]
+        found = list(map(read_by, found, names))
     tasks = [task for own, _ in done for task in own]
     rows = list({str(row["about"]): row for _, own in done for row in own}.values())
     _publish(title, found, tasks, rows, place.folder, json=json)

@@ -186,7 +186,7 @@ def _judged(
 ) -> tuple[Figures, Transcripts | None]:
     """What the files themselves are like is taken from the first who heard them."""
     first = others[0] if others else None
-    figures = measure(signals, first.figures if first else None)
+    figures = measure(signals, vars(first.figures) if first else None)
     if recogniser is None:
         return figures, None
     return figures, transcribe(signals, recogniser, known=first.transcripts if first else None)

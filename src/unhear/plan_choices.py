@@ -111,8 +111,8 @@ class PlanChoice:
     ] = 0
     settings: AttackSettings | None = None  # pyright: ignore[reportInvalidTypeForm]
 
-    def make_plan(self, recogniser: str | None, language: str | None) -> Plan:
-        """The plan of the file, or of the flags; ``limit`` and the recogniser go for both.
+    def make_plan(self, language: str | None) -> Plan:
+        """The plan of the file, or of the flags; ``limit`` and the language go for both.
 
         Raises InputError for what is unknown or does not go together.
         """
@@ -122,7 +122,7 @@ class PlanChoice:
         if self.plan and replace(self, plan=None, limit=None) != PlanChoice():
             raise InputError("--plan says it all: besides it, only --limit can be given")
         plan = read_plan(self.plan) if self.plan else self._of_flags()
-        return changed(plan, self.limit, recogniser, language)
+        return changed(plan, self.limit, None, language)
 
     def _of_flags(self) -> Plan:
         from unhear.evaluation.plan import SNRS_DB, Plan, protections

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unhear.channels.apply import through
-from unhear.channels.base import Passage, Survivable
+from unhear.channels.base import Passage, Survivable, then
 from unhear.channels.path import Channel, Pcm16, Resample, WithDownmix, path_to_enhancer
 from unhear.channels.registry import CHANNELS, channel_names, find_channel, is_coded
 
@@ -19,5 +19,6 @@ __all__ = [
     "find_channel",
     "is_coded",
     "path_to_enhancer",
+    "then",
     "through",
 ]

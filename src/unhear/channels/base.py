@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +36,19 @@ class Passage:
     back: Callable[[Float[Tensor, "batch time"], int], Float[Tensor, "batch time"]] = as_it_is
 
 
+def then(first: Passage, second: Passage) -> Passage:
+    """One after the other."""
+    return Passage(
+        lambda audio: second.there(first.there(audio)),
+        lambda audio, rate: first.back(second.back(audio, rate), rate),
+    )
+
+
 @dataclass(frozen=True)
 class Survivable(ABC):
     """A kind of passage that a protection may be asked to survive."""
+
+    shifts: ClassVar[bool] = False  # whether it moves samples, and does nothing else to them
 
     name: str
     summary: str

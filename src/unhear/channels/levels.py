@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch.nn.functional import pad
@@ -43,6 +43,8 @@ class Offset(Survivable):
     Zeros at the end keep the length. Of recordings below two seconds no more than half is cut,
     so that there is something left.
     """
+
+    shifts: ClassVar[bool] = True
 
     def draw(self, sample_rate: int, random: torch.Generator) -> Passage:
         """A whole number of samples from 0 to 1 s."""

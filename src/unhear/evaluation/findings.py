@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from unhear.report.numbers import MINUS, MISSING, shown
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unhear.report.run_page import Headline
     from unhear.report.tables import Table
 
+_Titled = TypeVar("_Titled", "Findings", "Plot", "HeatMap", "Table")
 LARGE = 10.0  # numbers that one decimal is enough for
 
 
@@ -26,6 +27,23 @@ class Findings:
     plots: list[Plot] = field(default_factory=list["Plot"])
     heat_maps: list[HeatMap] = field(default_factory=list["HeatMap"])
     tables: list[Table] = field(default_factory=list["Table"])
+
+
+def read_by(found: Findings, recogniser: str) -> Findings:
+    """The same where it is one of several: all of it says by which recogniser."""
+
+    def named(parts: list[_Titled]) -> list[_Titled]:
+        return [replace(each, title=f"{each.title}, read by {recogniser}") for each in parts]
+
+    headlines = [replace(each, text=f"{each.text} [{recogniser}]") for each in found.headlines]
+    (titled,) = named([found])
+    return replace(
+        titled,
+        headlines=headlines,
+        plots=named(found.plots),
+        heat_maps=named(found.heat_maps),
+        tables=named(found.tables),
+    )
 
 
 def markdown(findings: Findings) -> str:

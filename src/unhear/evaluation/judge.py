@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unhear import metrics
@@ -11,6 +11,8 @@ from unhear.channels.apply import through
 from unhear.enhance import enhanced, loudness_normalised, peak_normalised, raw
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from jaxtyping import Float
 
@@ -88,13 +90,10 @@ def hear(
     )
 
 
-def measure(signals: Signals, known: Figures | None = None) -> Figures:
-    """All figures; ``known`` are those of the same two files, heard by another enhancer, from
-    which those of what was added are taken.
-    """
-    if known:
-        return replace(known, **_of_output(signals))
-    return Figures(**_of_output(signals), **_of_files(signals))
+def measure(signals: Signals, known: Mapping[str, float] | None = None) -> Figures:
+    """All figures; where those :func:`of_files` are ``known``, they are taken from there."""
+    files = known or of_files(signals.noisy, signals.protected)
+    return Figures(**{**files, **_of_output(signals)})
 
 
 def _of_output(signals: Signals) -> dict[str, float]:
@@ -113,15 +112,15 @@ def _of_output(signals: Signals) -> dict[str, float]:
     }
 
 
-def _of_files(signals: Signals) -> dict[str, float]:
-    """Of what was added: SNR and peak at the file's rate, over all channels together; the
-    others on a mono downmix, at 16 kHz or, where the ear's weighting or masking is asked, at
-    the file's rate.
+def of_files(original: Recording, changed: Recording) -> dict[str, float]:
+    """Of what was added, whoever listens: SNR and peak at the file's rate, over all channels
+    together; the others on a mono downmix, at 16 kHz or, where the ear's weighting or masking
+    is asked, at the file's rate.
     """
-    noisy, protected = signals.noisy.samples, signals.protected.samples
-    added, rate = protected - noisy, signals.noisy.sample_rate
-    mono = [downmixed(each, LISTENING_RATE) for each in (signals.noisy, signals.protected)]
-    own = [downmixed(each, rate) for each in (signals.noisy, signals.protected)]
+    noisy, protected = original.samples, changed.samples
+    added, rate = protected - noisy, original.sample_rate
+    mono = [downmixed(each, LISTENING_RATE) for each in (original, changed)]
+    own = [downmixed(each, rate) for each in (original, changed)]
     return {
         "snr_db": metrics.snr_db(noisy.ravel("K"), added.ravel("K")),
         "segmental_snr_db": metrics.segmental_snr_db(mono[0], mono[1] - mono[0]),

@@ -95,6 +95,7 @@ class Plan:
     seed: int = 0
     loudness: bool = False  # also recognise what is enhanced at the loudness of broadcasts
     raw: bool = True  # also recognise it as it comes, which costs as much as at full scale
+    brief_controls: bool = False  # neither of the two for white noise
     dnsmos: bool = True  # rate all signals by it, which costs about as much as recognition
     recogniser: str = "base"
     language: str = "en"

@@ -164,6 +164,7 @@ READERS: dict[str, Callable[[Any], Any]] = {  # of a plan, and of a protection
     "seed": _whole,
     "loudness": _flag,
     "raw": _flag,
+    "brief_controls": _flag,
     "dnsmos": _flag,
     "recogniser": str,
     "language": str,

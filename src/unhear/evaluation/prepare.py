@@ -66,6 +66,7 @@ def prepare(
         raw=plan.raw,
         device=device,
     )
+    brief = replace(listening, loudness=False, raw=False) if plan.brief_controls else listening
     spoken = _spoken(plan, [mixture.utterance for mixture in found], speech)
     return [
         Task(
@@ -73,7 +74,7 @@ def prepare(
             way,
             spoken[mixture.utterance] if way.target == "speech" else None,
             ready.listeners(way),
-            listening,
+            brief if isinstance(way.attack, WhiteNoise) else listening,
         )
         for mixture in found
         for way in ready.protections

@@ -22,7 +22,7 @@ from unhear.channels import find_channel, is_coded
 from unhear.dnsmos import dnsmos
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
-from unhear.evaluation.judge import LISTENING_RATE, hear, measure, transcribe
+from unhear.evaluation.judge import LISTENING_RATE, hear, measure, of_files, transcribe
 from unhear.evaluation.rows import Row, finite, identity
 from unhear.passages import drawn
 from unhear.protect import Protector
@@ -221,7 +221,7 @@ def judge(task: Task, listener: Listener) -> Row:
         "protected": task.output.relative_to(task.listening.folder).as_posix(),
         "said": task.mixture.utterance.transcript,
         "to_be_said": task.spoken.transcript if task.spoken else None,
-        "figures": finite(vars(measure(signals)) | _opinions(task, signals)),
+        "figures": finite(vars(measure(signals, _of_files(task))) | _opinions(task, signals)),
         "heard": found.texts,
     }
 
@@ -244,6 +244,12 @@ def _overall(samples: bytes) -> float:
     again with every protection, the protected one with every listener.
     """
     return dnsmos(np.frombuffer(samples, float)).overall
+
+
+@lru_cache(maxsize=2)
+def _of_files(task: Task) -> dict[str, float]:
+    """Kept for the listeners that come next."""
+    return of_files(_noisy(task.mixture), audio.read(task.output))
 
 
 @lru_cache(maxsize=2)
