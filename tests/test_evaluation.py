@@ -18,6 +18,7 @@ import pytest
 import soundfile
 
 from unhear.datasets import mixtures, read_noises, read_speech
+from unhear.recognise import moonshine
 
 ASSETS = resources.files("unhear") / "assets"
 RATE = 16_000
@@ -117,6 +118,21 @@ def test_figures_are_those_of_the_written_files(finished, data):
         assert row["figures"]["peak"] == np.abs(added).max()
         ratio = np.sum(original**2) / np.sum(added**2)
         assert row["figures"]["snr_db"] == pytest.approx(10 * np.log10(ratio))
+
+
+@needs_sphinx
+def test_several_recognisers_read_the_same_files(data, tmp_path, fetched):
+    pytest.importorskip("onnxruntime")
+    cache = fetched(moonshine.SOURCE).parent
+    more = ("--model", "moonshine", "--attack", "fgsm", "--limit", "1")
+    done = unhear(command(data, tmp_path, *more), cache=cache)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    names = ["moonshine base", "pocketsphinx en-us"]
+    assert sorted(row["about"]["recogniser"].split(", ")[0] for row in rows) == names
+    assert len({row["protected"] for row in rows}) == 1
+    assert all(f"## Results, read by {name}" in done.stdout for name in names)
+    page = (tmp_path / "report.html").read_text()
+    assert all(f"Every protection, read by {name}" in page for name in names)
 
 
 @needs_sphinx

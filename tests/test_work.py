@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from unhear import audio
-from unhear.attacks import FGSM, PGD
+from unhear.attacks import FGSM, PGD, WhiteNoise
 from unhear.audio import Recording
 from unhear.budgets import SignalToNoise
 from unhear.datasets import Mixture, Noise, Utterance
@@ -156,6 +156,11 @@ def test_a_target_of_speech_is_another_sentence_of_another_speaker(tmp_path, mon
     assert all(task.listening.dnsmos for task in tasks)
     without = prepare(replace(plan, dnsmos=False), tmp_path, None, tmp_path, print)
     assert not any(task.listening.dnsmos for task in without)
+    ways = (replace(WAY, attack=WhiteNoise()), WAY)
+    both = Plan(ways, snrs_db=(), recogniser="pocketsphinx", loudness=True, brief_controls=True)
+    for task in prepare(both, tmp_path, None, tmp_path, print):
+        whole = task.protection is not ways[0]
+        assert (task.listening.raw, task.listening.loudness) == (whole, whole)
     for path in (tmp_path / "bob").iterdir():
         path.unlink()
     (tmp_path / "transcripts.txt").write_text("".join(lines[::2][:2]))
