@@ -67,10 +67,9 @@ def _clips() -> list[Measurement]:
     return [
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),
-        _of("together", together, enhancer="segan", clips=8, **many),
         *(
             _of("goal", goal, enhancer=name, **SPREAD | {"clips": clips}, **steps)
-            for name, clips in ((DEFAULT, 6), ("segan", 3), ("dtln", 6))
+            for name, clips in ((DEFAULT, 6), ("segan", 2), ("dtln", 6))
         ),
     ]
 
