@@ -63,7 +63,7 @@ def _peers() -> list[Measurement]:
 
 def _clips() -> list[Measurement]:
     many = {"steps": 100, "until": UNTIL, "cores": 2}
-    steps = {"goal": GOAL, "our_steps": 100, "opt_steps": 500}
+    steps = {"goal": GOAL, "our_steps": 300, "opt_steps": 500}
     return [
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),

@@ -96,16 +96,17 @@ def _report(
     from unhear.evaluation.plan import changed
     from unhear.recognise import load_recogniser
 
+    own = dict.fromkeys(models)
     wanted = [
-        (changed(plan, None, model), show) for model in models or [None] for plan, show in parts
+        (changed(plan, None, model), show) for model in own or [None] for plan, show in parts
     ]
     done, failures = _run([plan for plan, _ in wanted], place)
     found = [show(rows) for (_, show), (_, rows) in zip(wanted, done, strict=True)]
-    if len(models) > 1:
+    if len(own) > 1:
         names = [load_recogniser(plan.recogniser, plan.language).name for plan, _ in wanted]
         found = list(map(read_by, found, names))
-    tasks = [task for own, _ in done for task in own]
-    rows = list({str(row["about"]): row for _, own in done for row in own}.values())
+    tasks = [task for each, _ in done for task in each]
+    rows = list({str(row["about"]): row for _, each in done for row in each}.values())
     _publish(title, found, tasks, rows, place.folder, json=json)
     _tell(failures, len(tasks))
 

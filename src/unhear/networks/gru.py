@@ -99,7 +99,9 @@ class _Recurrence(torch.autograd.Function):
         )
         through = slopes.clone()
         through[..., 2, :] *= r  # the product reaches n through the reset gate
-        totals = gradient.view_as(states).clone()  # of a state: also by way of the later ones
+        totals = gradient.reshape(
+            states.shape
+        ).clone()  # of a state: also by way of the later ones
         pulled = torch.empty_like(slopes[0])
         passed_on = torch.zeros_like(states[0])
         back = list(_steps(totals, totals.unsqueeze(-2), z, through))
@@ -112,7 +114,7 @@ class _Recurrence(torch.autograd.Function):
             else:
                 passed_on.addmm_(pulled.flatten(1), weight)
         found = totals.unsqueeze(-2) * slopes
-        return found.view(len(gradient), -1, 3 * hidden), None, None
+        return found.reshape(len(gradient), -1, 3 * hidden), None, None
 
 
 def _steps(*sequences: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -1,5 +1,6 @@
-"""Moonshine base, for English: about as good as Whisper base, and several times as fast on a
-clip of a few seconds, because it looks at the clip alone and not at half a minute around it.
+"""Moonshine base, for English: reads clean speech as well as Whisper base, noisy speech a
+little worse (docs/log.md), and a clip of a few seconds several times as fast, because it looks
+at the clip alone and not at half a minute around it.
 
 Jeffries and others, "Moonshine: Speech Recognition for Live Transcription and Voice Commands",
 arXiv 2410.15608. An encoder and a decoder with weights of 8 bits, as its authors publish them
