@@ -63,13 +63,13 @@ def _peers() -> list[Measurement]:
 
 def _clips() -> list[Measurement]:
     many = {"steps": 100, "until": UNTIL, "cores": 2}
-    steps = {"goal": GOAL, "our_steps": 300, "opt_steps": 500}
+    steps = {"goal": GOAL, "our_steps": 300}
     return [
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),
         *(
-            _of("goal", goal, enhancer=name, **SPREAD | {"clips": clips}, **steps)
-            for name, clips in ((DEFAULT, 6), ("segan", 2), ("dtln", 6))
+            _of("goal", goal, enhancer=name, opt_steps=most, **SPREAD | {"clips": clips}, **steps)
+            for name, clips, most in ((DEFAULT, 6, 1000), ("segan", 2, 500), ("dtln", 6, 500))
         ),
     ]
 
