@@ -68,7 +68,13 @@ def _clips() -> list[Measurement]:
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),
         *(
-            _of("goal", goal, enhancer=name, opt_steps=most, **SPREAD | {"clips": clips}, **steps)
+            _of(
+                "goal",
+                goal,
+                enhancer=name,
+                **SPREAD | {"clips": clips, "opt_steps": most},
+                **steps,
+            )
             for name, clips, most in ((DEFAULT, 6, 1000), ("segan", 2, 500), ("dtln", 6, 500))
         ),
     ]
