@@ -87,6 +87,14 @@ def recognised(
     return listen(samples, language)
 
 
+def require_english(name: str, language: str | None) -> None:
+    """Raise InputError, for a recogniser of that name, where another language is asked for."""
+    if language not in {None, "en"}:
+        raise InputError(
+            f"{name} knows no language {language}: give en, or a Whisper model such as base"
+        )
+
+
 @cache
 def version(package: str) -> str:
     """A package with its installed version, such as "ctranslate2 4.8.5"."""

