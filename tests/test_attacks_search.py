@@ -13,10 +13,11 @@ import torch
 from unhear.attacks import APGD, PGD, Least
 from unhear.attacks.apgd import checkpoints
 from unhear.attacks.base import best_of
+from unhear.attacks.pgd import LOOK_EVERY
 from unhear.budgets import SignalToNoise
 from unhear.channels import Passage
 from unhear.enhancers.base import Card, Enhancer
-from unhear.objective import Defeat, Heard, Objective
+from unhear.objective import Defeat, Heard, Objective, Pull
 from unhear.passages import Passages
 from unhear.targets import ALL, Distance
 
@@ -61,9 +62,9 @@ class Watched(Objective):
         self.seen.append(audio)
         return super().measured(audio)
 
-    def gradient(self, audio: Tensor) -> Tensor:
+    def pull(self, audio: Tensor) -> Pull:
         self.seen.append(audio)
-        return super().gradient(audio)
+        return super().pull(audio)._replace(left=lambda: self.resemblance(audio))
 
 
 def random(rows: int, seed: int = 0) -> Tensor:
@@ -100,7 +101,17 @@ def test_pgd_ends_when_every_row_is_good_enough() -> None:
     delta = attack(AUDIO[:2], goal := wanting(0.3, 0.5), BUDGET)
     assert (goal.resemblance(AUDIO[:2] + delta) <= UNTIL).all()
     assert len(goal.seen) < attack.evaluations
-    assert len(goal.seen) % 10 == 0
+    before = torch.stack([goal.resemblance(seen).amax() for seen in goal.seen[:-1]])
+    assert (before > UNTIL).all()  # it ends as soon as it can
+    assert torch.equal(goal.seen[-1], AUDIO[:2] + delta)
+
+
+def test_where_a_look_takes_a_pass_of_its_own_there_are_fewer() -> None:
+    attack = PGD(steps=200, until=UNTIL, nesterov=True)
+    delta = attack(AUDIO[:2], goal := wanting(0.3, 0.5), BUDGET)
+    assert (goal.resemblance(AUDIO[:2] + delta) <= UNTIL).all()
+    assert len(goal.seen) % LOOK_EVERY == 1
+    assert 1 < len(goal.seen) < attack.evaluations
 
 
 # restarts

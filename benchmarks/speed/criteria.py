@@ -85,12 +85,16 @@ def _goal(rows: list[Row]) -> Criterion:
         return Criterion(text, bound)
     worst = max(own, key=_share)
     reached = ", ".join(
-        f"{row['settings']['enhancer']} {row['figures'][OURS]['reached']} "
+        f"{_name(row)}: {row['figures'][OURS]['reached']} "
         f"and {row['figures'][BOUNDED_OPT]['reached']} of {row['figures'][OURS]['clips']}"
         for row in own
     )
-    figure = f"{_share(worst):.2f} at most ({worst['settings']['enhancer']}; there: {reached})"
+    figure = f"{_share(worst):.2f} at most ({_name(worst)}; clips that got there: {reached})"
     return Criterion(text, bound, figure, _share(worst) <= GOAL_SHARE)
+
+
+def _name(row: Row) -> str:
+    return f"{row['settings']['enhancer']} to {row['settings']['goal']:g}"
 
 
 def _share(row: Row) -> float:

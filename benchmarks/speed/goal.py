@@ -36,6 +36,7 @@ def goal(
     longest: float,
     goal: float,
     our_steps: int,
+    our_step_size: float,
     opt_steps: int,
 ) -> dict[str, Any]:
     """Seconds of work for each second of audio, and how many clips got there.
@@ -45,8 +46,10 @@ def goal(
     chosen = noisy(data, clips, 2.0, longest)
     plain.as_loaded(enhancer)  # now, for it is not part of what is timed
     words.frozen(enhancer)
+    # Aims a little lower than the goal, for the file is rounded.
+    attack = PGD(steps=our_steps, step_size=our_step_size, until=0.95 * goal)
     ways = {
-        OURS: lambda clip: ours(clip.recording, enhancer, goal, our_steps),
+        OURS: lambda clip: ours(clip.recording, enhancer, attack),
         OPT: lambda clip: opt(clip.recording, enhancer, goal, opt_steps, None),
         BOUNDED_OPT: lambda clip: opt(
             clip.recording, enhancer, goal, opt_steps, SignalToNoise(SNR_DB)
@@ -76,9 +79,8 @@ class Run:
         return cls(clip, protected[0], took)
 
 
-def ours(recording: Recording, enhancer: str, goal: float, steps: int) -> Recording:
-    """PGD towards erasure, which aims a little lower than the goal: the file is rounded."""
-    attack = PGD(steps=steps, until=0.95 * goal)
+def ours(recording: Recording, enhancer: str, attack: PGD) -> Recording:
+    """Towards erasure."""
     own = (words.frozen(enhancer),)
     return Protector(own, Target("erase"), attack, SignalToNoise(SNR_DB))(recording)
 

@@ -78,7 +78,8 @@ def _goal(axes: Axes, rows: list[Row]) -> None:
         name: [row["figures"][name]["seconds_per_second"] for row in own]
         for name in own[0]["figures"]
     }
-    _bars(axes, [row["settings"]["enhancer"] for row in own], groups)
+    names = [f"{row['settings']['enhancer']}, {row['settings']['goal']:g}" for row in own]
+    _bars(axes, names, groups)
     axes.set_xscale("log")
     axes.set_xlim(left=min(min(values) for values in groups.values()) / 4)
     axes.xaxis.set_major_formatter("{x:g}")

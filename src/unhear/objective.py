@@ -188,6 +188,14 @@ def arrived(
     return passage.there(Pcm16()(audio)) if passage else audio
 
 
+class Pull(NamedTuple):
+    """What one enhancer to defeat, or all of them, have to say, row by row."""
+
+    losses: Float[Tensor, " batch"]
+    gradient: Float[Tensor, "batch time"]
+    left: Callable[[], Float[Tensor, " batch"]]  # of the words, where anybody wants to know
+
+
 @dataclass(frozen=True)
 class Objective:
     """Minimised by attacks."""
@@ -208,12 +216,21 @@ class Objective:
         found = [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
         return torch.stack(found).amax(0)
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing happens to the recording on its way."""
+        return not self.passages
+
     def gradient(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """Where each row's losses rise, after one draw of what may happen on the way.
 
         Recordings do not mix, so each row is its own's.
         """
-        return self._drawn(audio, self.passages.draw())[1]
+        return self.pull(audio).gradient
+
+    def pull(self, audio: Float[Tensor, "batch time"]) -> Pull:
+        """:meth:`gradient`, and with it what was seen after that draw."""
+        return self._drawn(audio, self.passages.draw())
 
     def measured(
         self, audio: Float[Tensor, "batch time"]
@@ -224,58 +241,50 @@ class Objective:
         are of the recording as it is, which takes one more pass, forward only.
         """
         passage = self.passages.draw()
-        losses, gradient = self._drawn(audio, passage)
+        pulled = self._drawn(audio, passage)
         if passage:
             with torch.no_grad():
-                losses = self.losses(audio)
-        return losses, gradient
+                return self.losses(audio), pulled.gradient
+        return pulled.losses, pulled.gradient
 
-    def _drawn(
-        self, audio: Float[Tensor, "batch time"], passage: Passage | None
-    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
-        """Losses after a passage, without gradient, and where they rise."""
+    def _drawn(self, audio: Float[Tensor, "batch time"], passage: Passage | None) -> Pull:
+        """What all enhancers together say after a passage."""
         audio = audio.detach().requires_grad_()
         arriving = arrived(audio, passage)
-        losses, found = self._balanced(arriving.detach(), passage)
-        (gradient,) = torch.autograd.grad(arriving, audio, found) if passage else (found,)
+        pulled = self._balanced(arriving.detach(), passage)
+        if passage:
+            (gradient,) = torch.autograd.grad(arriving, audio, pulled.gradient)
+            pulled = pulled._replace(gradient=gradient)
         self.after_gradient()
-        return losses, gradient
+        return pulled
 
-    def _balanced(
-        self, arriving: Float[Tensor, "batch time"], passage: Passage | None
-    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch time"]]:
+    def _balanced(self, arriving: Float[Tensor, "batch time"], passage: Passage | None) -> Pull:
         """One enhancer after the other, so that one graph is in memory at a time."""
         pulls = [_pull(arriving, each, passage) for each in self.defeated]
-        losses = torch.stack([pull.losses for pull in pulls]).sum(0)
         if len(pulls) == 1 and not self.spared:
-            return losses, pulls[0].gradient
+            return pulls[0]
+        losses = torch.stack([pull.losses for pull in pulls]).sum(0)
         lengths = torch.stack([_length(pull.gradient) for pull in pulls])
-        weights = torch.stack([_weight(pull, len(arriving)) for pull in pulls])
+        weights = torch.stack([pull.left().clamp(WEAKEST, 1)[:, None] for pull in pulls])
         directions = torch.stack([pull.gradient for pull in pulls]) / lengths
         total = (weights / weights.sum(0) * directions).sum(0)
         pushes = [_push(arriving, each, passage) for each in self.spared]
         # A friend's whole pull is that of all others together.
         total = total + _length(total) * sum(pushes, torch.zeros_like(total))
-        return losses, total * lengths.mean(0)
-
-
-class _Pull(NamedTuple):
-    """What one enhancer to defeat has to say, row by row."""
-
-    losses: Float[Tensor, " batch"]
-    gradient: Float[Tensor, "batch time"]
-    left: Callable[[], Float[Tensor, " clips"]]  # of the words, where anybody wants to know
+        return Pull(losses, total * lengths.mean(0), lambda: _most(pulls))
 
 
 def _pull(
     arriving: Float[Tensor, "batch time"], defeat: Defeat, passage: Passage | None
-) -> _Pull:
+) -> Pull:
     losses, output, gradient = defeat.heard.pulled(arriving, defeat.loss, passage)
-    return _Pull(_per_row(losses, len(arriving)), gradient, lambda: defeat.left(output))
+    rows = len(arriving)
+    left = cache(lambda: _worst(defeat.left(output), rows))
+    return Pull(_per_row(losses, rows), gradient, left)
 
 
-def _weight(pull: _Pull, rows: int) -> Float[Tensor, "rows 1"]:
-    return _worst(pull.left(), rows).clamp(WEAKEST, 1)[:, None]
+def _most(pulls: Sequence[Pull]) -> Float[Tensor, " batch"]:
+    return torch.stack([pull.left() for pull in pulls]).amax(0)
 
 
 def _push(

@@ -39,9 +39,13 @@ class Passages:
         ]
         self._left: list[list[Survivable]] = []
 
+    def __bool__(self) -> bool:
+        """Whether anything but nothing can be drawn."""
+        return len(self._ways) > 1
+
     def draw(self) -> Passage | None:
         """The next one; None: the file arrives as it was written."""
-        if len(self._ways) == 1:
+        if not self:
             return None
         if not self._left:
             order = torch.randperm(len(self._ways), generator=self._random)

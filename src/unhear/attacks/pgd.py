@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from unhear.budgets import Budget
     from unhear.objective import Objective
 
-LOOK_EVERY = 10  # steps between two looks at what is left of the words
+LOOK_EVERY = 10  # steps between two looks at what is left, where a look takes a pass of its own
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,17 @@ class PGD(Attack):
         radius = budget.radius(audio)
         velocity = delta.new_zeros(delta.shape)
         moving = radius >= 0  # every row
+        seen_anyway = objective.clean and not self.nesterov
         for step in range(self.steps):
-            if self.until and step % LOOK_EVERY == 0:
-                moving = objective.resemblance(audio + delta)[:, None] > self.until
-                if not moving.any():
-                    break
             pace = self._rate(step) * radius
             lead = self.momentum * pace * velocity if self.nesterov else 0
-            gradient = objective.gradient(audio + (delta - lead))
-            velocity.mul_(self.momentum).add_(budget.direction(gradient))
+            pull = objective.pull(audio + (delta - lead))
+            if self.until and (seen_anyway or step % LOOK_EVERY == 0):
+                left = pull.left() if seen_anyway else objective.resemblance(audio + delta)
+                moving = left[:, None] > self.until
+                if not moving.any():
+                    break
+            velocity.mul_(self.momentum).add_(budget.direction(pull.gradient))
             reached = budget.project(delta - pace * budget.direction(velocity), audio)
             delta = reached.where(moving, delta) if self.until else reached
         return delta
