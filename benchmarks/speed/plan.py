@@ -26,11 +26,11 @@ LENGTHS = {1: 10, 10: 10, 60: 10, 600: 2, 3600: 1}  # seconds → gradient steps
 UNTIL = 0.6  # left of the words, where a clip of many stops
 GOAL = 0.5  # left of the words: MetricGAN+ at 25 dB gets there, and to no 0.4
 FAR = 0.1  # left of the words, as `least` has it: a goal for what gives way easily
-GOALS = (  # enhancer, goal, clips, steps of OPT
-    (DEFAULT, GOAL, 6, 1000),
-    ("segan", GOAL, 4, 500),
-    ("dtln", GOAL, 6, 500),
-    ("dtln", FAR, 6, 500),
+GOALS = (  # enhancer, goal, clips, our steps at most, OPT's
+    (DEFAULT, GOAL, 6, 1000, 1000),
+    ("segan", GOAL, 4, 300, 500),
+    ("dtln", GOAL, 6, 300, 500),
+    ("dtln", FAR, 6, 300, 500),
 )
 SPREAD = {"clips": 6, "longest": 6.0}
 
@@ -70,7 +70,6 @@ def _peers() -> list[Measurement]:
 
 def _clips() -> list[Measurement]:
     many = {"steps": 100, "until": UNTIL, "cores": 2}
-    own = {"our_steps": 300, "our_step_size": 0.5}
     return [
         _of("together", together, enhancer=DEFAULT, clips=64, **many),
         _of("together", together, enhancer="dtln", clips=16, **many),
@@ -80,10 +79,12 @@ def _clips() -> list[Measurement]:
                 goal,
                 enhancer=name,
                 goal=left,
-                **SPREAD | {"clips": clips, "opt_steps": most},
-                **own,
+                our_steps=steps,
+                our_step_size=0.5,
+                opt_steps=opt_steps,
+                **SPREAD | {"clips": clips},
             )
-            for name, left, clips, most in GOALS
+            for name, left, clips, steps, opt_steps in GOALS
         ),
     ]
 
