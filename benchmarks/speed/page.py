@@ -38,9 +38,9 @@ Same steps, sizes and step lengths, those of the paper's attacks, towards silenc
 is such that the SNR is 25 dB at least. Carlini and Wagner's attack with the right weight is
 the paper's OPT; the libraries keep the smallest perturbation that makes the output 20 dB
 quieter, and the recording as it was where there is none. One clip at a time, for libraries
-want pictures of one size, and all with the same number of threads. `pip install --no-deps
---target .peers -r benchmarks/peers.txt`, then the command with `PYTHONPATH=.peers`, repeats
-it without another torch.""",
+want pictures of one size, and all in one thread. `pip install --no-deps --target .peers -r
+benchmarks/peers.txt`, then the command with `PYTHONPATH=.peers`, repeats it without another
+torch.""",
     "together": """\
 The paper's loop: one file after the other is read, goes through equation 5 written plainly
 in torch (network as loaded, two threads, ε such that the SNR is 25 dB at least, steps of ε

@@ -59,7 +59,7 @@ def _peers() -> list[Measurement]:
             enhancer=name,
             kind=kind,
             steps=steps,
-            cores=2,
+            cores=1,
             **SPREAD,
             **_libraries(),
         )
