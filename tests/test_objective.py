@@ -27,6 +27,16 @@ class Linear(Enhancer):
         return audio @ self.matrix.T
 
 
+class Through(Enhancer):
+    """y = x."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
+        return audio
+
+
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -127,6 +137,21 @@ def test_a_friend_pulls_only_once_it_is_changed(audio: torch.Tensor) -> None:
         back.norm(dim=1), alone.gradient(moved).norm(dim=1)
     )
     assert (back * audio[:, SAMPLES // 2 :] >= 0).all()
+
+
+def test_faint_speech_counts_for_a_friend() -> None:
+    """Pulses 40 dB below a hum: it is no louder change when they go than when the hum, steady
+    as ever, is a little louder, but words hang on them.
+    """
+    time = torch.arange(RATE, dtype=torch.float64) / RATE
+    hum = 0.1 * torch.sin(2 * torch.pi * 200 * time)[None]
+    pulses = 1e-3 * torch.sin(2 * torch.pi * 3000 * time) * (torch.sin(20 * time) > 0)
+    same = Through(Card("through", "", RATE, 0, True, True, "", "", ""))
+    friend = Spare(Heard(same, []), hum + pulses)
+    louder = pulses.norm() / hum.norm() * hum
+    assert changed(friend, hum + pulses) == 0
+    assert 0 < changed(friend, hum + pulses + louder) < 0.2
+    assert changed(friend, hum) > 10
 
 
 def test_what_a_channel_does_is_no_change_of_the_friend(audio: torch.Tensor) -> None:

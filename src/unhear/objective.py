@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from unhear.targets import Loss
 
 TINY = 1e-20  # keeps 0 / 0 out of the gradients of what cannot change
-ALLOWED_DB = 28.0  # SI-SDR that a spared enhancer's output keeps to its output on the original
+ALLOWED_DB = 22.0  # below a spared enhancer's output on the original lies what may change in it
+ALLOWED_UNLIKE = 0.003  # that its pattern may lose of its correlation with what it was
 STRONGEST = 4.0  # pull of a spared enhancer, in pulls of those to defeat together
 WEAKEST = 0.1  # pull of an enhancer in whose output nothing is left; a whole one pulls with 1
 
@@ -136,19 +137,36 @@ class Defeat:
         return pattern(self.reference, self.heard.enhancer.card.sample_rate)
 
 
+class Before(NamedTuple):
+    """What a spared enhancer makes of the original."""
+
+    output: Float[Tensor, "clips samples"]
+    pattern: Float[Tensor, "clips bands frames"]
+
+
 @dataclass(frozen=True)
 class Change:
-    """The energy of what has changed in an output, as a share of what is allowed."""
+    """What has changed in an output, in energy and in pattern, as a share of what is allowed.
 
-    reference: Callable[[], Float[Tensor, "clips samples"]]  # asked once there is an output
+    Energy spares what is loud. Words also hang on what is 20 or 30 dB below it: the pattern, as
+    in :func:`unhear.targets.resemblance`, counts that.
+    """
+
+    before: Callable[[], Before]  # asked once there is an output
+    sample_rate: int  # Hz
 
     def __call__(
         self, enhanced: Float[Tensor, "batch samples"], clips: slice = ALL
     ) -> Float[Tensor, " batch"]:
-        """See :class:`Change`."""
-        own = self.reference()[clips]
-        allowed = own.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
-        return (enhanced - own).square().sum(-1) / (allowed + TINY)
+        """See :class:`Change`; the sum of both."""
+        output, before = (each[clips] for each in self.before())
+        allowed = output.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
+        energy = (enhanced - output).square().sum(-1) / (allowed + TINY)
+        # What has no pattern, a frame or silence, is not even like itself.
+        unlike = likeness(before, before) - likeness(
+            pattern(enhanced, self.sample_rate), before
+        )
+        return energy + unlike.clamp(min=0) / ALLOWED_UNLIKE
 
 
 @dataclass(frozen=True)
@@ -157,7 +175,7 @@ class Spare:
 
     heard: Heard
     original: Float[Tensor, "batch time"]  # the rows of the recording as they are
-    _kept: list[Float[Tensor, "clips samples"]] = field(default_factory=list, init=False)
+    _kept: list[Before] = field(default_factory=list[Before], init=False)
 
     def used(self, passage: Passage | None = None) -> Loss:
         """What a change uses up of what is allowed: at 1 the allowance is used up.
@@ -165,20 +183,21 @@ class Spare:
         Of what the enhancer makes of what arrives after the passage. The original goes the same
         way: what a channel does to it is no change.
         """
-        return Change(cache(partial(self._after, passage)) if passage else self._as_written)
+        before = cache(partial(self._after, passage)) if passage else self._as_written
+        return Change(before, self.heard.enhancer.card.sample_rate)
 
-    def _as_written(self) -> Float[Tensor, "clips samples"]:
+    def _as_written(self) -> Before:
         """Kept, but not by a cached_property, which up to Python 3.11 holds a lock while the
         enhancer works: that waits for other recordings that would wait for the lock.
         """
         if not self._kept:
-            with torch.no_grad():
-                self._kept.append(self.heard(self.original))
+            self._kept.append(self._after(None))
         return self._kept[0]
 
     @torch.no_grad()
-    def _after(self, passage: Passage) -> Float[Tensor, "clips samples"]:
-        return self.heard(arrived(self.original, passage), passage)
+    def _after(self, passage: Passage | None) -> Before:
+        output = self.heard(arrived(self.original, passage), passage)
+        return Before(output, pattern(output, self.heard.enhancer.card.sample_rate))
 
 
 def arrived(
