@@ -133,9 +133,9 @@ def test_a_friend_pulls_only_once_it_is_changed(audio: torch.Tensor) -> None:
     moved = audio.clone()
     moved[:, SAMPLES // 2 :] *= 1 + 10 ** (-ALLOWED_DB / 20)  # all that is allowed
     back = together.gradient(moved)[:, SAMPLES // 2 :]
-    torch.testing.assert_close(  # as hard as the enhancer to defeat, away from the change
-        back.norm(dim=1), alone.gradient(moved).norm(dim=1)
-    )
+    # Away from the change, as hard as the enhancer to defeat, in whose output, of a single
+    # frame, are no words left: over what that one weighs.
+    torch.testing.assert_close(back.norm(dim=1), alone.gradient(moved).norm(dim=1) / WEAKEST)
     assert (back * audio[:, SAMPLES // 2 :] >= 0).all()
 
 

@@ -287,9 +287,10 @@ class Objective:
         weights = torch.stack([pull.left().clamp(WEAKEST, 1)[:, None] for pull in pulls])
         directions = torch.stack([pull.gradient for pull in pulls]) / lengths
         total = (weights / weights.sum(0) * directions).sum(0)
-        pushes = [_push(arriving, each, passage) for each in self.spared]
-        # A friend's whole pull is that of all others together.
-        total = total + _length(total) * sum(pushes, torch.zeros_like(total))
+        pushes = sum((_push(arriving, each, passage) for each in self.spared), 0 * total)
+        # A friend's whole pull is that of all others together, and the more of the words in
+        # theirs is gone, the less can be won there, and the more counts what it loses.
+        total = total + _length(total) / weights.mean(0) * pushes
         return Pull(losses, total * lengths.mean(0), lambda: _most(pulls))
 
 
