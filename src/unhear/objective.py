@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from unhear.targets import Loss
 
 TINY = 1e-20  # keeps 0 / 0 out of the gradients of what cannot change
-ALLOWED_DB = 22.0  # below a spared enhancer's output on the original lies what may change in it
-ALLOWED_UNLIKE = 0.003  # that its pattern may lose of its correlation with what it was
+ALLOWED_DB = 22.0  # that a change in a spared enhancer's output stays below what it was
+ALLOWED_UNLIKE = 0.003  # that its pattern may lose of the correlation with what it was
 STRONGEST = 4.0  # pull of a spared enhancer, in pulls of those to defeat together
 WEAKEST = 0.1  # pull of an enhancer in whose output nothing is left; a whole one pulls with 1
 
