@@ -27,14 +27,14 @@ class Linear(Enhancer):
         return audio @ self.matrix.T
 
 
-class Through(Enhancer):
-    """y = x."""
+class Gain(Enhancer):
+    """y = g x."""
 
-    def __init__(self, card: Card) -> None:
-        self.card = card
+    def __init__(self, gain: torch.Tensor) -> None:
+        self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
 
     def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-        return audio
+        return self.gain * audio
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -146,8 +146,7 @@ def test_faint_speech_counts_for_a_friend() -> None:
     time = torch.arange(RATE, dtype=torch.float64) / RATE
     hum = 0.1 * torch.sin(2 * torch.pi * 200 * time)[None]
     pulses = 1e-3 * torch.sin(2 * torch.pi * 3000 * time) * (torch.sin(20 * time) > 0)
-    same = Through(Card("through", "", RATE, 0, True, True, "", "", ""))
-    friend = Spare(Heard(same, []), hum + pulses)
+    friend = Spare(Heard(Gain(torch.ones(1)), []), hum + pulses)
     louder = pulses.norm() / hum.norm() * hum
     assert changed(friend, hum + pulses) == 0
     assert 0 < changed(friend, hum + pulses + louder) < 0.2
@@ -178,13 +177,6 @@ def test_a_friend_that_hears_the_same_is_kept_within_its_allowance(audio: torch.
 def test_the_worst_enhancer_decides_how_much_is_left() -> None:
     audio = 0.1 * random(2, 8000).float()
     silent, whole = torch.zeros(1), torch.ones(1)
-
-    class Gain(Enhancer):
-        def __init__(self, gain: torch.Tensor) -> None:
-            self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
-
-        def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-            return self.gain * audio
 
     def goal(gain: torch.Tensor) -> Defeat:
         heard = Heard(Gain(gain), [])

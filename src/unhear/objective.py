@@ -142,6 +142,9 @@ class Before(NamedTuple):
 
     output: Float[Tensor, "clips samples"]
     pattern: Float[Tensor, "clips bands frames"]
+    likeness: Float[
+        Tensor, " clips"
+    ]  # to itself: 1, or 0 of a frame or silence, without pattern
 
 
 @dataclass(frozen=True)
@@ -159,13 +162,10 @@ class Change:
         self, enhanced: Float[Tensor, "batch samples"], clips: slice = ALL
     ) -> Float[Tensor, " batch"]:
         """See :class:`Change`; the sum of both."""
-        output, before = (each[clips] for each in self.before())
+        output, before, most = (each[clips] for each in self.before())
         allowed = output.square().sum(-1) * 10 ** (-ALLOWED_DB / 10)
         energy = (enhanced - output).square().sum(-1) / (allowed + TINY)
-        # What has no pattern, a frame or silence, is not even like itself.
-        unlike = likeness(before, before) - likeness(
-            pattern(enhanced, self.sample_rate), before
-        )
+        unlike = most - likeness(pattern(enhanced, self.sample_rate), before)
         return energy + unlike.clamp(min=0) / ALLOWED_UNLIKE
 
 
@@ -197,7 +197,8 @@ class Spare:
     @torch.no_grad()
     def _after(self, passage: Passage | None) -> Before:
         output = self.heard(arrived(self.original, passage), passage)
-        return Before(output, pattern(output, self.heard.enhancer.card.sample_rate))
+        own = pattern(output, self.heard.enhancer.card.sample_rate)
+        return Before(output, own, likeness(own, own))
 
 
 def arrived(
@@ -232,8 +233,9 @@ class Objective:
     @torch.no_grad()
     def resemblance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, " batch"]:
         """The most that is left of the words in any of the outputs: see :meth:`Defeat.left`."""
-        found = [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
-        return torch.stack(found).amax(0)
+        return _most(
+            [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
+        )
 
     @property
     def clean(self) -> bool:
@@ -291,7 +293,9 @@ class Objective:
         # A friend's whole pull is that of all others together, and the more of the words in
         # theirs is gone, the less can be won there, and the more counts what it loses.
         total = total + _length(total) / weights.mean(0) * pushes
-        return Pull(losses, total * lengths.mean(0), lambda: _most(pulls))
+        return Pull(
+            losses, total * lengths.mean(0), lambda: _most([pull.left() for pull in pulls])
+        )
 
 
 def _pull(
@@ -303,8 +307,8 @@ def _pull(
     return Pull(_per_row(losses, rows), gradient, left)
 
 
-def _most(pulls: Sequence[Pull]) -> Float[Tensor, " batch"]:
-    return torch.stack([pull.left() for pull in pulls]).amax(0)
+def _most(left: list[Float[Tensor, " batch"]]) -> Float[Tensor, " batch"]:
+    return torch.stack(left).amax(0)
 
 
 def _push(

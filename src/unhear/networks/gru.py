@@ -99,9 +99,8 @@ class _Recurrence(torch.autograd.Function):
         )
         through = slopes.clone()
         through[..., 2, :] *= r  # the product reaches n through the reset gate
-        totals = gradient.reshape(
-            states.shape
-        ).clone()  # of a state: also by way of the later ones
+        # Of a state: also by way of the later ones.
+        totals = gradient.reshape(states.shape).clone()
         pulled = torch.empty_like(slopes[0])
         passed_on = torch.zeros_like(states[0])
         back = list(_steps(totals, totals.unsqueeze(-2), z, through))
