@@ -30,6 +30,7 @@ lint: .venv/dev-installed
 
 # Hours; DATA is a folder of speech and noise. The peers are what it compares with, no part of .venv.
 bench: .venv/dev-installed
+	@test -n "$(DATA)" || { echo "make bench DATA=FOLDER: a folder of speech and noise"; exit 2; }
 	$(PIP) --no-deps --upgrade --target .peers --requirement benchmarks/peers.txt
 	PYTHONPATH=.peers $(BIN)/python -m benchmarks.speed --data $(DATA) --output docs/benchmarks.md
 

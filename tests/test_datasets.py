@@ -129,7 +129,7 @@ def test_librispeech_is_read_whole_or_by_subset(tmp_path: Path) -> None:
     assert summary(read_speech(root / "test-other")) == test
     assert [each.speaker for each in read_speech(root, "train")] == ["19", "19"]
     assert [each.speaker for each in read_speech(root / "train-clean-100")] == ["19", "19"]
-    with pytest.raises(InputError, match=r"holds no speech of split dev: name another split"):
+    with pytest.raises(InputError, match=r"holds no speech of split dev: in a manifest"):
         read_speech(root, "dev")
 
 
@@ -174,7 +174,7 @@ BAD_SPEECH = {
     ),
     "other split": (
         {"manifest.csv": "path,transcript,split\na.wav,hi,train\n", "a.wav": ""},
-        "holds no speech of split test: name another split",
+        "holds no speech of split test: in a manifest, mark rows as test or leave out",
     ),
     "twice": (
         {"manifest.csv": "path,transcript\na.wav,hi\na.wav,ho\n", "a.wav": ""},
@@ -187,7 +187,7 @@ BAD_SPEECH = {
     "not an object": ({"manifest.jsonl": "[]"}, "line 1 of .* is no JSON object"),
     "no VoiceBank split": (
         {"clean_trainset_28spk_wav/p226_001.wav": ""},
-        r"recordings of split test: unpack clean_testset_wav there or name another split",
+        r"recordings of split test: unpack clean_testset_wav there",
     ),
     "no VoiceBank text": (
         {"clean_testset_wav/p232_001.wav": ""},

@@ -41,7 +41,9 @@ Output = Annotated[
 Model = Annotated[
     str,
     Parameter(
-        group=OUTPUT, help="recogniser: base, moonshine, or a local or hub Whisper model"
+        group=OUTPUT,
+        help="recogniser: base, moonshine, pocketsphinx, speechbrain:ORG/MODEL, or a Whisper "
+        "model, local or of the hub",
     ),
 ]
 Language = Annotated[
@@ -102,8 +104,8 @@ def protect(
     the enhancers' band. People hear the recording nearly as before, and recognisers still read
     it: the protection is against whoever enhances it first with an enhancer named by --against;
     others mostly see through it. What happens to a file on its way, such as a codec, can undo
-    it, unless it was computed to --survive that. The defaults are what kept most words out of
-    the enhanced recording in our measurements (docs/protection.md).
+    it, unless it was computed to --survive that. Of the paper's attacks the default keeps most
+    words out (docs/protection.md); against one enhancer alone --attack apgd does better.
     """
     from unhear.protect_commands import Place, Showing, protect_files
 

@@ -55,7 +55,10 @@ def read_speech(source: Path, split: str = "test") -> list[Utterance]:
     layout = next((each for each in LAYOUTS if each.matches(source)), folder)
     utterances = layout.read_speech(source, split)
     if not utterances:
-        raise InputError(f"{source} holds no speech of split {split}: name another split")
+        raise InputError(
+            f"{source} holds no speech of split {split}: in a manifest, mark rows as "
+            f"{split} or leave out the column split"
+        )
     spoken = [utterance for utterance in utterances if utterance.transcript]
     if not spoken:
         raise InputError(

@@ -28,7 +28,7 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
     if clean is None:
         raise InputError(
             f"{source} holds no VoiceBank+DEMAND recordings of split {split}: "
-            f"unpack clean_{SETS.get(split, split)}_wav there or name another split"
+            f"unpack clean_{SETS.get(split, split)}_wav there"
         )
     texts = source / f"{SETS[split]}_txt"
     noisy = source / clean.name.replace("clean", "noisy")
