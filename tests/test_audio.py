@@ -25,11 +25,15 @@ from unhear.audio import (
     check_fits,
     check_writable,
     fitted,
+    hidden_beside,
     read,
     resample,
     write,
 )
+from unhear.datasets import seconds_of
 from unhear.errors import InputError
+from unhear.places import check_all
+from unhear.sources import looked_through
 
 RATE = 16_000
 SUBTYPES = ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
@@ -284,6 +288,43 @@ def test_too_many_channels_for_flac_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot hold 9 channels"):
         write(Recording(noise(9), RATE), tmp_path / "out.flac")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_no_encoder_takes_is_refused_before_the_work(tmp_path: Path) -> None:
+    write(Recording(noise(9), RATE), tmp_path / "in.wav")
+    with pytest.raises(InputError, match="cannot hold 9 channels"):
+        check_all([tmp_path / "in.wav"], [tmp_path / "out.flac"], force=False)
+    check_all([tmp_path / "in.wav"], [tmp_path / "out.wav"], force=False)
+
+
+# Names
+
+
+def test_a_name_that_is_no_unicode_is_read_and_written(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    write(Recording(noise(), RATE), path)
+    assert read(path).seconds == seconds_of(path) == looked_through(path).seconds
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_longest_of_names_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("録" * 83 + ".wav")  # 253 bytes
+    write(Recording(noise(), RATE), path)
+    assert read(path).seconds == noise().shape[1] / RATE
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_hidden_names_of_long_ones_differ(tmp_path: Path) -> None:
+    """Short ones are kept, so that one sees what was left."""
+    long = ["録" * 80 + f"{end}.wav" for end in "ab"]
+    hidden = {hidden_beside(tmp_path / name, "0123.kept").name for name in long}
+    assert len(hidden) == 2
+    assert all(len(os.fsencode(name)) <= 255 for name in hidden)
+    assert hidden_beside(tmp_path / "a.wav", "kept").name == ".a.wav.kept"
 
 
 # A full disk

@@ -80,6 +80,22 @@ def test_a_manifest_gives_transcribed_speech_of_the_split_with_its_noisy_side(
     assert [each.name for each in read_speech(tmp_path, "train")] == ["other/b", "other/d"]
 
 
+def test_names_that_return_in_other_folders_are_paired_by_their_folder(tmp_path: Path) -> None:
+    rows = ["path,kind,transcript"]
+    for name in ("p1/001", "p2/001", "p1/002"):
+        for kind, folder in (("speech", "clean"), ("noisy", "noisy")):
+            put(tmp_path / folder / f"{name}.wav")
+            rows.append(f"{folder}/{name}.wav,{kind},hi")
+    put(tmp_path / "clean/p3/001.wav")
+    write(tmp_path / "manifest.csv", "\n".join([*rows, "clean/p3/001.wav,speech,hi", ""]))
+    assert [each.noisy for each in read_speech(tmp_path)] == [
+        tmp_path / "noisy/p1/001.wav",
+        tmp_path / "noisy/p2/001.wav",
+        tmp_path / "noisy/p1/002.wav",
+        None,
+    ]
+
+
 def test_json_lines_may_use_the_keys_of_nemo(tmp_path: Path) -> None:
     outside = put(tmp_path / "elsewhere" / "b.wav")
     put(tmp_path / "data" / "a.wav")

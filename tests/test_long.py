@@ -5,6 +5,8 @@ What is long is made short here, so that a few seconds have several of everythin
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +22,10 @@ from unhear.budgets import Budget, Masked, MaxAmplitude, SignalToNoise
 from unhear.enhancers.base import Card, Enhancer
 from unhear.enhancers.digest import state_digest
 from unhear.errors import InputError
-from unhear.files import protect_file
+from unhear.files import Result, protect_file
 from unhear.kept import KeptBeside
 from unhear.networks.base import NetworkEnhancer
+from unhear.present import summary
 from unhear.protect import Protector
 from unhear.targets import Target
 
@@ -292,6 +295,13 @@ def test_settings_and_weights_tell_enhancers_apart() -> None:
 # Measuring
 
 
+def silenced(result: Result) -> Result:
+    """The same, as if nothing had come out of the enhancer."""
+    (first,) = result.hearings
+    figures = replace(first.figures, level_change_db=-math.inf)
+    return replace(result, hearings=[replace(first, figures=figures)])
+
+
 @pytest.mark.usefixtures("short")
 def test_a_long_file_is_judged_by_its_loudest_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -312,3 +322,5 @@ def test_a_long_file_is_judged_by_its_loudest_part(
     assert result.seconds == 9
     (note,) = result.notes
     assert "all else is of 2 s from 0:03 on" in note
+    assert " changes the level of " in summary(result)
+    assert summary(silenced(result)).endswith("makes nothing of what echo puts out.")

@@ -6,6 +6,7 @@ and 32-bit sample unchanged. Knows no enhancer and no attack.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import secrets
@@ -34,6 +35,7 @@ WIDTHS = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}  # byt
 KEPT_SUBTYPES = set(WIDTHS)
 UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000)  # left in RIFF headers by ffmpeg and SoX when piped
 LARGEST_WAV = 0xFFFFFFFF  # bytes of audio; players differ on what is larger
+LONGEST_NAME = 220  # bytes, of the 255 of a file name, for what is put around it
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's word for the length of a piped FLAC file
 
 
@@ -76,13 +78,22 @@ def opened(path: Path) -> Generator[soundfile.SoundFile]:
     source = _whole_riff(path)
     with source if isinstance(source, io.FileIO) else nullcontext():
         with decoding(path):
-            file = soundfile.SoundFile(source)
+            file = soundfile.SoundFile(as_named(source) if isinstance(source, Path) else source)
         with file:
             if file.frames == UNKNOWN_FRAMES:
                 raise InputError(
                     f"{path} does not say how long it is, as it was piped: convert it to WAV"
                 )
             yield file
+
+
+def as_named(path: Path) -> Any:  # bytes are not in soundfile's types
+    """The name as it is on the disk, where it is no Unicode: soundfile cannot encode that."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
 
 
 @contextmanager
@@ -216,6 +227,11 @@ def check_fits(path: Path, samples: int, subtype: str) -> None:
         raise InputError(f"{path} would be larger than a WAV file can be: write a .flac file")
 
 
+def check_holds(path: Path, sample_rate: int, channels: int, subtype: str) -> None:
+    """Raise InputError when there is no such file of so many channels at that rate."""
+    _encoder(io.BytesIO(), path, sample_rate, channels, subtype).close()
+
+
 def accepts_files(folder: Path) -> bool:
     """Tried rather than asked: permissions say little to root or of a read-only disk."""
     try:
@@ -257,7 +273,7 @@ def writing(
 
 
 def _encoder(
-    disk: _Disk, path: Path, sample_rate: int, channels: int, subtype: str
+    disk: _Disk | io.BytesIO, path: Path, sample_rate: int, channels: int, subtype: str
 ) -> soundfile.SoundFile:
     kind = LOSSLESS[path.suffix.lower()]
     try:
@@ -300,7 +316,7 @@ def replacing(path: Path) -> Generator[Path]:
 
     Raises InputError, and leaves nothing behind, when the place cannot be written to.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial = hidden_beside(path, f"{secrets.token_hex(4)}.partial")
     try:
         yield partial
         partial.replace(path)
@@ -311,6 +327,17 @@ def replacing(path: Path) -> Generator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """``.NAME.ENDING`` beside it; of a name that would get too long, the beginning."""
+    name = path.name
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        while len(os.fsencode(name)) > LONGEST_NAME - len(mark):
+            name = name[:-1]
+        name += mark
+    return path.with_name(f".{name}.{ending}")
 
 
 def as_stored(

@@ -50,12 +50,14 @@ def transcribe_files(
     """Recognise one file after the other."""
     from unhear.audio import downmixed, read
     from unhear.recognise import SAMPLE_RATE, load_recogniser
+    from unhear.sources import looked_through
 
-    recordings = [read(path) for path in inputs]
+    for path in inputs:  # before the model is fetched, and one at a time
+        looked_through(path)
     recogniser = load_recogniser(model, language)
     files: list[dict[str, Any]] = []
-    for path, recording in zip(inputs, recordings, strict=True):
-        found = recogniser.transcribe(downmixed(recording, SAMPLE_RATE))
+    for path in inputs:
+        found = recogniser.transcribe(downmixed(read(path), SAMPLE_RATE))
         files.append({"source": str(path), "text": found.text, "language": found.language})
         if not json:
             prefix = f"{path}: " if len(inputs) > 1 else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear import __version__, metrics
+from unhear import METHOD, metrics
 from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
@@ -111,7 +111,7 @@ def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kep
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     settings = (
-        __version__,
+        METHOD,
         protector.attack,
         protector.budget,
         protector.target.kind,

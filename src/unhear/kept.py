@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unhear.audio import replacing
+from unhear.audio import hidden_beside, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +40,9 @@ class KeptBeside(Kept):
     """
 
     def __init__(self, output: Path, identity: str) -> None:
-        self._folder = output.with_name(f".{output.name}.{identity}.kept")
-        start, digits = re.escape(f".{output.name}."), f"[0-9a-f]{{{len(identity)}}}"
+        self._folder = hidden_beside(output, f"{identity}.kept")
+        start = re.escape(hidden_beside(output, "").name)
+        digits = f"[0-9a-f]{{{len(identity)}}}"
         for other in output.parent.iterdir() if output.parent.exists() else ():
             if re.fullmatch(rf"{start}{digits}\.kept", other.name) and other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)

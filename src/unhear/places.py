@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_fits, check_writable
+from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_fits, check_holds, check_writable
 from unhear.errors import InputError
 from unhear.sources import looked_through
 
@@ -26,10 +27,11 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
         paths = [output]
     else:
         paths = [output / _kept_name(path) for path in inputs]
-    for path in paths:
-        if paths.count(path) > 1:
+    sources = {each.resolve() for each in inputs}
+    for path, count in Counter(paths).items():
+        if count > 1:
             raise InputError(f"two inputs would both become {path}: protect them one by one")
-        if path.resolve() in {each.resolve() for each in inputs}:
+        if path.resolve() in sources:
             raise InputError(
                 f"{path} is an input and would be overwritten: name another output"
             )
@@ -48,8 +50,10 @@ def check_all(
     """
     for source, target in zip(inputs, outputs, strict=True):
         file = looked_through(source)
-        check_writable(target, subtype or file.subtype, force=force)
-        check_fits(target, file.samples * len(file.sounding), subtype or file.subtype)
+        channels, kept = len(file.sounding), subtype or file.subtype
+        check_writable(target, kept, force=force)
+        check_fits(target, file.samples * channels, kept)
+        check_holds(target, file.sample_rate, channels, kept)
 
 
 def nearest_existing(folder: Path) -> Path:
@@ -60,8 +64,8 @@ def nearest_existing(folder: Path) -> Path:
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
     """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
     pages = [folder / f"{path.stem}.html" for path in outputs]
-    for page in pages:
-        if pages.count(page) > 1:
+    for page, count in Counter(pages).items():
+        if count > 1:
             raise InputError(f"two recordings would both have {page}: protect them one by one")
         if page.exists() and not force:
             raise InputError(f"{page} exists: name another folder or pass --force")

@@ -157,7 +157,7 @@ def page(result: Result, settings: dict[str, Any]) -> Page:
     ]
     flat = [(key, str(value)) for key, value in _flattened(settings)]
     title = f"{result.source.name}, protected"
-    return Page(title, _summary(result), panels, figure_rows(result) + _outcomes(result), flat)
+    return Page(title, summary(result), panels, figure_rows(result) + _outcomes(result), flat)
 
 
 def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str]) -> Panel:
@@ -166,18 +166,21 @@ def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str])
     return Panel(title, caption, mono, recording.sample_rate, texts.get(name))
 
 
-def _summary(result: Result) -> str:
+def summary(result: Result) -> str:
+    """One sentence on what the perturbation does."""
     first = result.hearings[0]
     figures = first.figures
-    if not (math.isfinite(figures.snr_db) and math.isfinite(figures.level_change_db)):
-        return "; ".join(result.notes).capitalize() + "."
+    if not math.isfinite(figures.snr_db) or math.isnan(figures.level_change_db):
+        notes = "; ".join(result.notes)
+        return f"{notes[:1].upper()}{notes[1:]}."
+    perturbation = f"A perturbation {figures.snr_db:.1f} dB below the recording"
+    if math.isinf(figures.level_change_db):
+        made = "something" if figures.level_change_db > 0 else "nothing"
+        return f"{perturbation} makes {made} of what {first.enhancer} puts out."
     changes = [f"the level of {first.enhancer}'s output by {figures.level_change_db:+.1f} dB"]
     if first.transcripts and not math.isnan(first.transcripts.words_lost):
         changes.append(f"{first.transcripts.words_lost:.0f} % of the words recognised in it")
-    return (
-        f"A perturbation {figures.snr_db:.1f} dB below the recording changes "
-        f"{' and '.join(changes)}."
-    )
+    return f"{perturbation} changes {' and '.join(changes)}."
 
 
 def _flattened(settings: dict[str, Any]) -> Iterable[tuple[str, Any]]:

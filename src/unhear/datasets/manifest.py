@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,15 +74,32 @@ def matches(source: Path) -> bool:
 
 
 def read_speech(source: Path, split: str) -> list[Utterance]:
-    """The rows of speech, each with the row of kind ``noisy`` that has the same file name.
+    """The rows of speech, each with the row of kind ``noisy`` that has the same file name or,
+    where that name returns in other folders, the same path below the first of them.
 
     ``path``, relative to the manifest, and ``transcript`` are needed; JSON Lines may call
     them ``audio_filepath`` and ``text``. Where ``kind`` and ``split`` are given, they count.
     """
     manifest, rows = rows_of(source, split, {"path", "transcript"})
-    noisy = {Path(row["path"]).name: row for row in rows if row.get("kind") == "noisy"}
     spoken = [row for row in rows if row.get("kind") in {None, "", "speech"}]
-    return [_utterance(manifest, row, noisy.get(Path(row["path"]).name)) for row in spoken]
+    noisy = [row for row in rows if row.get("kind") == "noisy"]
+    again = _repeated(spoken) | _repeated(noisy)
+    sides = {_pair(row, again): row for row in noisy}
+    return [_utterance(manifest, row, sides.get(_pair(row, again))) for row in spoken]
+
+
+def _repeated(rows: list[Row]) -> set[str]:
+    """File names of several rows."""
+    counts = Counter(Path(row["path"]).name for row in rows)
+    return {name for name, count in counts.items() if count > 1}
+
+
+def _pair(row: Row, repeated: set[str]) -> tuple[str, ...]:
+    """What a clip and its noisy side have in common: ``clean/p1/001.wav`` and
+    ``noisy/p1/001.wav`` belong together, and ``noisy/p2/001.wav`` does not.
+    """
+    path = Path(row["path"])
+    return path.parts[1:] if path.name in repeated else (path.name,)
 
 
 def _utterance(manifest: Path, row: Row, noisy: Row | None) -> Utterance:

@@ -177,7 +177,7 @@ def _uniform(*words: str) -> float:
 def seconds_of(path: Path) -> float:
     """How long a recording is; raises InputError when it cannot be read."""
     try:
-        return soundfile.info(path).duration
+        return soundfile.info(audio.as_named(path)).duration
     except soundfile.LibsndfileError:
         return audio.read(path).seconds  # says in a sentence what is wrong with the file
 

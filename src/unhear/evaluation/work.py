@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear import __version__, audio
+from unhear import METHOD, audio
 from unhear.audio import downmixed
 from unhear.channels import find_channel, is_coded
 from unhear.dnsmos import dnsmos
@@ -95,7 +95,7 @@ class Task:
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             **({} if self.listening.device == "cpu" else {"device": self.listening.device}),
-            "unhear": __version__,
+            "unhear": METHOD,
         }
 
     def _about_spared(self) -> Row:
