@@ -142,9 +142,8 @@ class Before(NamedTuple):
 
     output: Float[Tensor, "clips samples"]
     pattern: Float[Tensor, "clips bands frames"]
-    likeness: Float[
-        Tensor, " clips"
-    ]  # to itself: 1, or 0 of a frame or silence, without pattern
+    # To itself: 1, or 0 of what has no pattern, a frame or silence.
+    likeness: Float[Tensor, " clips"]
 
 
 @dataclass(frozen=True)
