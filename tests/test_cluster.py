@@ -30,7 +30,7 @@ from unhear import __version__, cluster, many, pieces
 from unhear.attacks import FGSM
 from unhear.budgets import SignalToNoise
 from unhear.cli import main
-from unhear.cluster import executor, in_process
+from unhear.cluster import VERSION, executor, in_process
 from unhear.datasets import Mixture, Noise, Utterance
 from unhear.errors import FailureError, InputError
 from unhear.evaluation import run as run_module
@@ -224,22 +224,23 @@ def test_a_worker_that_sees_something_else_makes_no_row(tasks, tmp_path, monkeyp
     [
         (1, ModuleNotFoundError("No module named 'unhear'"), "cannot run unhear"),
         (1, ("0.0.0", "1", None), "has unhear 0.0.0"),
-        (2, (__version__, "1", None), "several threads"),
-        (1, (__version__, None, None), "several threads"),
-        (1, (__version__, "1", Path("/shared/run")), "does not see /shared/run"),
+        (1, (f"{__version__} (method 0.0.0)", "1", None), "method 0.0.0"),
+        (2, (VERSION, "1", None), "several threads"),
+        (1, (VERSION, None, None), "several threads"),
+        (1, (VERSION, "1", Path("/shared/run")), "does not see /shared/run"),
     ],
 )
 def test_a_worker_that_cannot_do_the_work_is_told_of(threads, found, sentence):
     with pytest.raises(InputError, match=sentence):
         cluster._check_worker("tcp://there:1", threads, found)
-    cluster._check_worker("tcp://there:1", 1, (__version__, "1", None))
+    cluster._check_worker("tcp://there:1", 1, (VERSION, "1", None))
 
 
 def test_a_worker_looks_around(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     there, lost = {tmp_path: tmp_path}, {tmp_path / "new": tmp_path}
-    assert cluster._look(there) == (__version__, "1", None)
-    assert cluster._look(there | lost) == (__version__, "1", tmp_path)
+    assert cluster._look(there) == (VERSION, "1", None)
+    assert cluster._look(there | lost) == (VERSION, "1", tmp_path)
 
 
 def refused(jobs, address):

@@ -304,7 +304,7 @@ def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no noise of split test"):
         read_noises(tmp_path)
     write(tmp_path / "manifest.csv", "path\nrain.wav\n")
-    with pytest.raises(InputError, match="lacks the column kind"):
+    with pytest.raises(InputError, match="give, with --noise, a manifest with rows of kind"):
         read_noises(tmp_path)
 
 

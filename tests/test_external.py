@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ import unhear.enhancers
 import unhear.networks
 from unhear.cli import main
 from unhear.enhancers import load_enhancer, registry
+from unhear.enhancers.digest import own_digest
 from unhear.enhancers.external import form_of
 from unhear.errors import FailureError, InputError
 from unhear.external.adapter import said
@@ -253,6 +255,49 @@ def test_an_enhancer_of_the_users_keeps_its_card() -> None:
     assert load_enhancer("mine:build").card.name == "metricgan+"
     with pytest.raises(InputError, match="works at 16000 Hz and says so itself"):
         load_enhancer("mine:build", rate=8000)
+
+
+# What an evaluation knows it by
+
+TRAINED = """
+import torch
+from torch import nn
+
+def build():
+    network = nn.Conv1d(1, 1, 3, padding=1)
+    network.load_state_dict(torch.load("trained.pt"))
+    return network
+"""
+
+
+def trained(seed: int) -> None:
+    torch.manual_seed(seed)
+    torch.save(nn.Conv1d(1, 1, 3, padding=1).state_dict(), "trained.pt")
+
+
+def test_training_makes_it_another_enhancer() -> None:
+    Path("trained.py").write_text(TRAINED)
+    digests: list[str] = []
+    for seed in (0, 1, 0):
+        trained(seed)
+        digests.append(own_digest("trained.py:build"))
+    first, second, again = digests
+    assert first == again != second
+
+
+def test_other_code_makes_it_another_enhancer() -> None:
+    before = own_digest("zoo.py:peak"), own_digest("zoo:peak")
+    assert before[0] == before[1] == own_digest("zoo.py:peak")
+    with Path("zoo.py").open("a") as file:
+        file.write("def peak(audio): return audio / 2\n")
+    assert own_digest("zoo.py:peak") != before[0]
+
+
+def test_a_file_is_known_by_what_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unhear.enhancers.digest.load_enhancer", None)  # so it is not loaded
+    content = hashlib.sha256(Path("my.pt").read_bytes()).hexdigest()
+    assert content.startswith(own_digest("my.pt"))
+    assert own_digest("my.pt2") != own_digest("my.pt")
 
 
 # What does not

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from unhear import __version__
+from unhear import METHOD, __version__
 from unhear.errors import FailureError, InputError
 from unhear.pieces import DiedError, Workplace
 from unhear.weights import cache_folder
@@ -25,6 +25,7 @@ from unhear.workers import WorkerProcesses, one_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+VERSION = f"{__version__} (method {METHOD})"  # workers of another one make something else
 LOCAL = "local"
 CONNECT_SECONDS = 10
 FIRST_WORKER_SECONDS = 60
@@ -204,13 +205,13 @@ class _Home:
     folder: Path = field(default_factory=Path.cwd)
     weights: Path = field(default_factory=lambda: cache_folder().absolute())
     offline: str = field(default_factory=lambda: os.environ.get("UNHEAR_OFFLINE", "0"))
-    version: str = __version__
+    version: str = VERSION
 
     def call(self, function: Callable[[], _T]) -> _T:
         """In a worker, perhaps one that came later than :func:`_check`."""
-        if self.version != __version__:
+        if self.version != VERSION:
             raise FailureError(
-                f"a worker has unhear {__version__}, and not {self.version}: install the same"
+                f"a worker has unhear {VERSION}, and not {self.version}: install the same"
             )
         os.environ |= {"UNHEAR_WEIGHTS": str(self.weights), "UNHEAR_OFFLINE": self.offline}
         with one_thread(), chdir(self.folder):
@@ -239,7 +240,7 @@ def _check(client: Any, shared: Sequence[Path]) -> None:
 def _look(looked_for: dict[Path, Path]) -> tuple[str, str | None, Path | None]:
     """In a worker: its version, how many threads its libraries take, what it does not see."""
     unseen = next((folder for path, folder in looked_for.items() if not path.exists()), None)
-    return __version__, os.environ.get("OMP_NUM_THREADS"), unseen
+    return VERSION, os.environ.get("OMP_NUM_THREADS"), unseen
 
 
 def _check_worker(worker: str, threads: int, found: Any) -> None:
@@ -248,10 +249,9 @@ def _check_worker(worker: str, threads: int, found: Any) -> None:
             f"the worker {worker} cannot run unhear ({found}): install {__version__} there"
         )
     version, of_libraries, unseen = found
-    if version != __version__:
+    if version != VERSION:
         raise InputError(
-            f"the worker {worker} has unhear {version}, and this is {__version__}: install "
-            "the same"
+            f"the worker {worker} has unhear {version}, and this is {VERSION}: install the same"
         )
     if threads != 1 or of_libraries != "1":
         raise InputError(

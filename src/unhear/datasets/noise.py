@@ -47,8 +47,8 @@ def read_noises(source: Path, split: str = "test", scenes: Sequence[str] = ()) -
         noises = _of_folder(source)
     if not noises:
         raise InputError(
-            f"{source} holds no noise of split {split}: give a manifest with rows of kind "
-            "noise, DEMAND, or a folder of WAV, FLAC, OGG or MP3 files"
+            f"{source} holds no noise of split {split}: give, with --noise, a manifest with "
+            "rows of kind noise, DEMAND, or a folder of WAV, FLAC, OGG or MP3 files"
         )
     return _chosen(noises, scenes) if scenes else noises
 
@@ -62,11 +62,11 @@ def _chosen(noises: list[Noise], scenes: Sequence[str]) -> list[Noise]:
 
 
 def _of_manifest(source: Path, split: str) -> list[Noise]:
-    file, rows = manifest.rows_of(source, split, {"path", "kind"})
+    file, rows = manifest.rows_of(source, split, {"path"})
     paths = {
         manifest.path_of(file, row): row.get("scene", "")
         for row in rows
-        if row["kind"] == "noise"
+        if row.get("kind") == "noise"
     }
     named = _named(paths)
     return [Noise(scene or named[path], path) for path, scene in paths.items()]

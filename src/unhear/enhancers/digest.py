@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unhear.enhancers import find, is_external, own_file
+import torch
+from torch import nn
+
+from unhear.enhancers import find, is_external, load_enhancer, own_file
+from unhear.enhancers.external import form_of_file
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unhear.enhancers.base import Enhancer
 
 DIGITS = 8
@@ -17,17 +24,51 @@ DIGITS = 8
 
 @cache
 def weights_digest(name: str) -> str:
-    """First digits of the SHA-256 of an enhancer's (first) file of weights.
-
-    "" for what has none, such as a filter, or keeps them where we do not see them.
+    """First digits of the SHA-256 of an enhancer's (first) file of weights, "" for what has
+    none, such as a filter; of the user's own, of :func:`own_digest`.
     """
     if is_external(name):
-        path = own_file(name)
-        return digest_of(path) if path else ""
+        return own_digest(name)
     entry = find(name)
     if entry.bundled and entry.bundled.exists():
         return digest_of(entry.bundled)
     return entry.source.files[0].sha256[:DIGITS] if entry.source else ""
+
+
+def own_digest(name: str) -> str:
+    """First digits of a SHA-256 of what can be known of an enhancer of the user's: the file
+    that holds it or, of Python, that defines it, and the weights of its networks, which
+    loads it. Other code, and what it keeps elsewhere, is not known.
+
+    Raises InputError when it cannot be loaded.
+    """
+    file = own_file(name)
+    if file and form_of_file(name):
+        return digest_of(file)
+    enhancer = load_enhancer(name)
+    code = file or _code(name)
+    digest = hashlib.sha256(code.read_bytes() if code else b"")
+    for each in vars(enhancer).values():
+        if isinstance(each, nn.Module):
+            digest.update(_weights(each))
+    return digest.hexdigest()[:DIGITS]
+
+
+def _code(name: str) -> Path | None:
+    """The file of the module in MODULE:NAME, once that is imported."""
+    module = sys.modules.get(name.rpartition(":")[0])
+    file = getattr(module, "__file__", None)
+    return Path(file) if file else None
+
+
+def _weights(network: nn.Module) -> bytes:
+    kept = network.state_dict().values()  # with settings, of quantised layers
+    return b"".join(_content(each) for each in kept if isinstance(each, torch.Tensor))
+
+
+def _content(tensor: Tensor) -> bytes:
+    plain = tensor.dequantize() if tensor.is_quantized else tensor
+    return plain.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 @cache
@@ -47,6 +88,5 @@ def state_digest(enhancer: Enhancer) -> str:
     kept = (bool, int, float, str)
     settings = {name: each for name, each in vars(enhancer).items() if isinstance(each, kept)}
     digest = hashlib.sha256(f"{enhancer.card!r} {settings}".encode())
-    for tensor in enhancer.network.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    digest.update(_weights(enhancer.network))
     return digest.hexdigest()[:DIGITS]
