@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from unhear.audio import replacing
 from unhear.evaluation import rows as rowsfile
 from unhear.evaluation.run import ROWS
 from unhear.metrics import normalise_text
+from unhear.outputs import replacing
 
 if TYPE_CHECKING:
     from unhear.evaluation.rows import Row

@@ -33,6 +33,7 @@ from unhear.errors import UnhearError
 from unhear.evaluation.findings import grid
 from unhear.evaluation.prepare import to_be_had
 from unhear.evaluation.rows import load
+from unhear.outputs import replacing
 from unhear.recognise import load_recogniser
 
 if TYPE_CHECKING:
@@ -244,10 +245,10 @@ def main(
     missing = [task for key, task in wanted.items() if key not in done]
     append(path, missing, partial(measure, gtcrn=gtcrn), workers)
     rows = [row for row in load(path) if _key(row) in wanted]
-    with audio.replacing(output) as file:
+    with replacing(output) as file:
         file.write_text(markdown(rows, listed, every), "utf-8")
     if cards:
-        with audio.replacing(MEASURED) as file:
+        with replacing(MEASURED) as file:
             file.write_text(json.dumps(figures_of_cards(rows), indent=1) + "\n", "utf-8")
 
 

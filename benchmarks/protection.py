@@ -31,6 +31,7 @@ from unhear.evaluation.judge import hear, measure, transcribe
 from unhear.evaluation.prepare import to_be_had
 from unhear.evaluation.rows import load
 from unhear.metrics import WordErrors
+from unhear.outputs import replacing
 from unhear.protect import Protector
 from unhear.recognise import load_recogniser
 from unhear.targets import Kind, Target
@@ -292,7 +293,7 @@ def main(
         for each in load(path)
         if (each["clip"], each["against"], each["weights"]) in wanted
     ]
-    with audio.replacing(output) as partial:
+    with replacing(output) as partial:
         partial.write_text(markdown(rows, attacks, names, clips), "utf-8")
 
 

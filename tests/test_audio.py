@@ -25,13 +25,13 @@ from unhear.audio import (
     check_fits,
     check_writable,
     fitted,
-    hidden_beside,
     read,
     resample,
     write,
 )
 from unhear.datasets import seconds_of
 from unhear.errors import InputError
+from unhear.outputs import hidden_beside
 from unhear.places import check_all
 from unhear.sources import looked_through
 
@@ -336,6 +336,7 @@ from pathlib import Path
 import numpy as np
 from unhear.audio import Recording, write
 from unhear.errors import InputError
+from unhear.outputs import hidden_beside
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 16000))

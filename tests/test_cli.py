@@ -21,8 +21,9 @@ import soundfile
 import torch
 from safetensors.torch import save
 
-from unhear import audio, commands
+from unhear import commands
 from unhear.attacks import ATTACKS
+from unhear.audio import writer
 from unhear.channels import CHANNELS
 from unhear.cli import main
 from unhear.enhancers import registry
@@ -157,12 +158,12 @@ def in_process_of_its_own(
 
 
 def full_disk(patch: pytest.MonkeyPatch) -> None:
-    class Full(audio._Disk):
+    class Full(writer._Disk):
         def write(self, data: Any) -> int:
             self.error = OSError(errno.ENOSPC, "No space left on device")
             return super().write(bytes(data)[: len(data) // 2])
 
-    patch.setattr(audio, "_Disk", Full)
+    patch.setattr(writer, "_Disk", Full)
 
 
 def read_only_disk(patch: pytest.MonkeyPatch) -> None:

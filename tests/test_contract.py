@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from unhear.enhancers.base import Enhancer
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 EVERY = list(registry())
 DIFFERENTIABLE = [name for name, entry in registry().items() if entry.card.differentiable]
 BLACK_BOXES = [name for name in EVERY if name not in DIFFERENTIABLE]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from unhear.enhancers.base import Enhancer
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 
 
 @pytest.fixture(scope="module")

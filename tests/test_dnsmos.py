@@ -11,7 +11,7 @@ import pytest
 from unhear import audio
 from unhear.dnsmos import SOURCE, dnsmos
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 
 pytest.importorskip("onnxruntime", reason="DNSMOS runs on onnxruntime")
 

@@ -19,7 +19,7 @@ from unhear.errors import InputError
 
 ort = pytest.importorskip("onnxruntime", reason="the reference runs on onnxruntime")
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 DELAY = 384  # samples, of the authors' program
 
 

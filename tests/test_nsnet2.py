@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ort = pytest.importorskip("onnxruntime", reason="the reference runs on onnxruntime")
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 MODEL = "nsnet2-20ms-baseline.onnx"
 WINDOW = np.sqrt(np.hanning(320))
 

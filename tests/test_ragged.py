@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-DEMO = Path(audio.__file__).parent / "assets" / "demo.wav"
+DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 NETWORKS = [name for name, entry in registry().items() if entry.card.differentiable]
 
 # Double precision shows that nothing leaks; single precision is what is used, with kernels of

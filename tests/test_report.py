@@ -13,7 +13,7 @@ import soundfile
 from html_pages import content, parse
 from matplotlib.image import imread
 
-from unhear import audio
+from unhear import outputs
 from unhear.errors import InputError
 from unhear.report import Page, Panel, spectrogram, write_page
 
@@ -172,7 +172,7 @@ def test_a_failure_leaves_the_old_page_and_nothing_else(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(audio.os, "replace", fail)
+    monkeypatch.setattr(outputs.os, "replace", fail)
     with pytest.raises(InputError, match="No space left on device"):
         write_page(four, tmp_path, "report")
     assert old.read_text() == "old"

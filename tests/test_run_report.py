@@ -15,7 +15,7 @@ from html_pages import Found, parse
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from unhear import audio
+from unhear import outputs
 from unhear.errors import InputError
 from unhear.report import (
     Column,
@@ -188,7 +188,7 @@ def test_a_failure_leaves_the_old_page_and_nothing_else(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(audio.os, "replace", fail)
+    monkeypatch.setattr(outputs.os, "replace", fail)
     with pytest.raises(InputError, match="No space left on device"):
         write_run_page(RunPage("A run", "A sentence."), old)
     assert old.read_text() == "old"

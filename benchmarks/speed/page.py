@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.records import Part, Row, left_out, of
 from benchmarks.speed.ways import LOOP, OURS
-from unhear.audio import replacing
 from unhear.evaluation.findings import grid
+from unhear.outputs import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

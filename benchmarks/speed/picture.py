@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter
 
 from benchmarks.speed.criteria import ATTACK_OVERHEAD, MEMORY_GIB
 from benchmarks.speed.records import Row, of
-from unhear.audio import replacing
+from unhear.outputs import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unhear.audio import hidden_beside, replacing
+from unhear.outputs import hidden_beside, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

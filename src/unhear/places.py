@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, accepts_files, check_fits, check_holds, check_writable
+from unhear.audio import LOSSLESS, LOSSY, check_fits, check_holds, check_writable
 from unhear.errors import InputError
+from unhear.outputs import accepts_files
 from unhear.sources import looked_through
 
 if TYPE_CHECKING:

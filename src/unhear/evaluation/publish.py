@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unhear import __version__
-from unhear.audio import replacing
 from unhear.evaluation.exhibits import exhibits
 from unhear.evaluation.findings import grid, markdown, table
 from unhear.evaluation.times import times
 from unhear.evaluation.views import clip_table
+from unhear.outputs import replacing
 from unhear.report.run_page import RunPage, write_run_page
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import os
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
-from unhear.audio import replacing
 from unhear.errors import InputError
+from unhear.outputs import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

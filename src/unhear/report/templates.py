@@ -12,8 +12,8 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from unhear import audio
 from unhear.errors import InputError
+from unhear.outputs import replacing
 from unhear.report import sounds, spectrogram
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def write(html: str, path: Path) -> Path:
         raise InputError(
             f"the folder {folder} cannot be made ({error.strerror}): name another one"
         ) from error
-    with audio.replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_bytes(html.encode("utf-8", "replace"))
     return path
 

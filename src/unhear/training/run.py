@@ -18,9 +18,9 @@ from rich.progress import (
 )
 from safetensors.torch import save_file
 
-from unhear.audio import accepts_files, replacing
 from unhear.datasets import read_manifest
 from unhear.errors import InputError
+from unhear.outputs import accepts_files, replacing
 from unhear.training import metricgan, segan
 from unhear.training.metricgan import Training, worker_count
 from unhear.training.mixtures import load_mixtures

@@ -1,0 +1,66 @@
+"""WAV files as they are: cut short, or with sizes that their writer never filled in."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+from unhear.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000)  # left in RIFF headers by ffmpeg and SoX when piped
+LARGEST_WAV = 0xFFFFFFFF  # bytes of audio; players differ on what is larger
+
+
+def whole(path: Path) -> Path | io.FileIO:
+    """What to read: the file, or one that shows the size that its writer never filled in.
+
+    Refuses a truncated WAV file, for libsndfile silently returns what is left of it.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return path
+        promised = 8 + int.from_bytes(head[4:8], "little")
+        while len(chunk := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", chunk)
+            begin = file.tell()
+            if name == b"data" and length == 0 and promised <= begin < size:
+                return _WithSize(path, begin)
+            if name == b"data":
+                if length not in UNKNOWN_SIZES and begin + length > size:
+                    raise InputError(cut_short(path))
+                if size - begin > LARGEST_WAV:
+                    raise InputError(
+                        f"{path} is larger than a WAV file can be (4 GiB): convert it to FLAC"
+                    )
+                return path
+            file.seek(length + length % 2, os.SEEK_CUR)
+    raise InputError(cut_short(path))
+
+
+class _WithSize(io.FileIO):
+    """A WAV file whose header shows how much audio follows, in the four bytes before it."""
+
+    def __init__(self, path: Path, begin: int) -> None:
+        super().__init__(path)
+        self._place = begin - 4
+        self._shown = struct.pack("<I", min(path.stat().st_size - begin, LARGEST_WAV))
+
+    def readinto(self, buffer: Any) -> int:
+        start, view = self.tell(), memoryview(buffer).cast("B")
+        count = super().readinto(view)
+        for place, byte in enumerate(self._shown, self._place - start):
+            if 0 <= place < count:
+                view[place : place + 1] = bytes([byte])
+        return count
+
+
+def cut_short(path: Path) -> str:
+    """What is wrong with a file that has less than it promises, in a sentence."""
+    return f"{path} is cut short (its header promises more audio than it holds): copy it again"
