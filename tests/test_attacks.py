@@ -136,7 +136,7 @@ def test_unbounded_opt_finds_the_balance(samples: int, paper_alpha: bool) -> Non
     alpha = 1e-3 / samples**0.5
     attack = OPT(3000, alpha, paper_alpha, learning_rate=1e-4)
     goal = objective(
-        gain * torch.eye(samples, dtype=torch.float64), torch.zeros_like(audio), "l2"
+        gain * torch.eye(samples, dtype=torch.float64), torch.zeros_like(audio), attack.form
     )
     delta = attack(audio, goal, Unbounded())
     scale = (48_000 / samples) ** 0.5 if not paper_alpha else 1.0

@@ -130,6 +130,21 @@ def test_the_threshold_of_one_tone_by_hand() -> None:
     assert own == pytest.approx(6.025 + 0.275 * at_1_khz - 10 * np.log10(1.5), abs=0.01)
 
 
+def test_a_masker_is_the_strongest_within_half_a_bark() -> None:
+    """Of three, each 0.4 Bark below a stronger one, only the strongest masks: the lowest is no
+    masker for its neighbour's sake, though that is none itself.
+    """
+    levels, hertz = (0.25, 0.5, 1.0), (945.3125, 1007.8125, 1070.3125)
+    distances = bark(torch.tensor(hertz)).diff()
+    assert ((distances > 0.35) & (distances < 0.5)).all()
+    alone = masking_thresholds(tone(hertz[2]), RATE)[0, 8]
+    together = masking_thresholds(sum(map(tone, hertz, levels)), RATE)[0, 8]
+    below = slice(60, round(hertz[0] / 7.8125))  # where another masker would raise it
+    torch.testing.assert_close(together[below], alone[below], rtol=0.05, atol=0)
+    apart = masking_thresholds(tone(600.0) / 4 + tone(hertz[2]), RATE)[0, 8]
+    assert (apart[60:76] > 1.5 * alone[60:76]).all()
+
+
 def test_masking_falls_by_27_db_a_bark_below_the_masker() -> None:
     """And above it by 27 - 0.37·(97.76 - 40) dB, for this masker."""
     frequencies = Frames.at_rate(RATE).frequencies(RATE)

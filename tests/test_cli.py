@@ -556,7 +556,7 @@ def test_every_enhancer_and_channel_is_told_of(unhear: Callable[..., Outcome]) -
 @pytest.mark.parametrize(
     ("budget", "figure", "holds"),
     [
-        (("--masked", "0"), "share_audible", lambda share: share <= 0.06),
+        (("--masked", "0"), "share_unmasked", lambda share: share <= 0.06),
         (("--a-weighted", "20"), "a_weighted_snr_db", lambda level: 19.9 <= level < 40),
     ],
 )

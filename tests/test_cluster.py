@@ -205,7 +205,7 @@ def test_a_worker_that_sees_something_else_makes_no_row(tasks, tmp_path, monkeyp
     class Elsewhere(Executor):
         def submit(self, fn, /, *args, **kwargs):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("unhear.evaluation.work.METHOD", "0.0.0")
+                patch.setattr("unhear.method.METHOD", "0.0.0")
                 return in_process().executor.submit(fn, *args, **kwargs)
 
     (tmp_path / "run").mkdir()

@@ -118,6 +118,26 @@ def test_any_phrase_of_up_to_six_words_loops(words: int, repeats: int):
     assert not metrics.is_looping(" ".join(phrase * 3))
 
 
+@pytest.mark.parametrize(
+    ("said", "heard", "language", "expected"),
+    [
+        ("वह की बात", "वह कि बात", "hi", WordErrors(1, 3)),  # the vowel is a mark
+        ("今天天气很好,我们去公园吧", "今天天气很好我们去花园吧。", "zh", WordErrors(1, 12)),
+        ("Les élèves, là", "les élèves la", "fr", WordErrors(1, 3)),
+    ],
+)
+def test_other_scripts_are_counted_as_they_are_read(
+    said: str, heard: str, language: str, expected: WordErrors
+):
+    assert metrics.word_errors(said, heard, language) == expected
+
+
+def test_letters_loop_where_there_are_no_spaces():
+    assert metrics.is_looping("你好" * 5, "zh")
+    assert not metrics.is_looping("今天天气很好我们去公园吧", "zh")
+    assert metrics.looping_share(["你好" * 5], "zh") == 100
+
+
 def test_shares_are_per_cent_of_the_transcripts():
     texts = ["", "[Music]", "no no no no", "word"]
     assert metrics.empty_share(texts) == 50

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from unhear.audio import Recording
 from unhear.channels import Pcm16, Resample, WithDownmix, path_to_enhancer
-from unhear.targets import Distance, Erasure, Loss, Target, mel_filters, mel_power, onset, rms
+from unhear.targets import (
+    Distance,
+    Erasure,
+    Form,
+    Loss,
+    Target,
+    mel_filters,
+    mel_power,
+    onset,
+    rms,
+)
 
 RATE = 16_000
 
@@ -40,8 +52,10 @@ def test_silence_noise_and_speech_targets() -> None:
     torch.testing.assert_close(rms(white), rms(reference))
     assert torch.equal(white, Target("noise", seed=1).waveform(reference, RATE))
     assert not torch.equal(white, Target("noise", seed=2).waveform(reference, RATE))
+    short = Target("speech", said(noise(3000))).waveform(reference, RATE)
+    assert not short[:, 3100:].any()
     torch.testing.assert_close(
-        rms(Target("speech", said(noise(3000))).waveform(reference, RATE)), rms(reference)
+        rms(short[:, :3000]), rms(reference[:, :3000]), rtol=0.05, atol=0
     )
 
 
@@ -57,6 +71,30 @@ def test_another_utterance_is_aligned_trimmed_or_padded(samples: int) -> None:
     inside = min(6000, 700 + samples)  # it is shifted by 1000 - 300
     scale = target[0, 1000:inside] / spoken[300 : 300 + inside - 1000]
     torch.testing.assert_close(scale, torch.full_like(scale, float(scale[0])))
+
+
+def test_what_is_said_late_is_moved_to_the_front() -> None:
+    reference, spoken = torch.zeros(1, 6000), torch.zeros(8000)
+    reference[0, 500:] = noise(5500)
+    spoken[7000:7400] = noise(400, seed=1)
+    target = Target("speech", said(spoken)).waveform(reference, RATE)[0]
+    assert onset(target) == onset(reference[0])
+    assert target[500:900].any()
+    assert not target[900:].any()
+
+
+def test_only_the_distance_of_the_paper_grows_with_the_length() -> None:
+    clip = noise(1, 6000)
+    sizes = {
+        form: [
+            float(Target("silence").loss(torch.zeros_like(long), form, RATE)(long))
+            for long in (clip, clip.repeat(1, 4))
+        ]
+        for form in get_args(Form)
+    }
+    assert sizes["l2"][1] == pytest.approx(2 * sizes["l2"][0])
+    assert sizes["mse"][1] == pytest.approx(sizes["mse"][0])
+    assert sizes["l2 of 3 s"] == pytest.approx([8**0.5 * sizes["l2"][0]] * 2)
 
 
 def test_erasure_counts_what_is_left_and_what_it_resembles() -> None:

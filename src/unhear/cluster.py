@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from unhear import METHOD, __version__
+from unhear import __version__, method
 from unhear.errors import FailureError, InputError
 from unhear.pieces import DiedError, Workplace
 from unhear.weights import cache_folder
@@ -25,7 +25,7 @@ from unhear.workers import WorkerProcesses, one_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-VERSION = f"{__version__} (method {METHOD})"  # workers of another one make something else
+VERSION = f"{__version__} (method {method.ALL})"  # workers of another one make something else
 LOCAL = "local"
 CONNECT_SECONDS = 10
 FIRST_WORKER_SECONDS = 60

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear import METHOD, metrics
+from unhear import metrics
 from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
 from unhear.kept import Kept, KeptBeside
+from unhear.method import method_of
 from unhear.passages import drawn
 from unhear.sources import BLOCK, AudioFile, Source, open_source
 
@@ -111,7 +112,7 @@ def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kep
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     settings = (
-        METHOD,
+        method_of(protector.attack, protector.target.kind, protector.budget),
         protector.attack,
         protector.budget,
         protector.target.kind,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FIGURES = {
     "snr_db": ("perturbation SNR", "{:.2f} dB", "recording to what was added"),
-    "share_audible": (
+    "share_unmasked": (
         "not masked",
         "{:.2f}",
         "share of it above the masking threshold, 0 to 1",

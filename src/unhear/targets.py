@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from unhear.audio import Recording
 
 Kind = Literal["erase", "silence", "noise", "speech"]
-Form = Literal["mse", "l2"]
+Form = Literal["mse", "l2", "l2 of 3 s"]
 TINY = 1e-12
+THREE_SECONDS = 48_000  # samples, at the rate of the paper
 
 MEL_BANDS = 64
 WINDOW = 512  # samples
@@ -47,7 +48,8 @@ class Distance:
     """Distance to a target waveform t, of the same shape as the enhanced clips.
 
     ``mse`` is mean((y − t)²), as in equations 4 and 5 of arXiv 2206.08170; ``l2`` is
-    ‖y − t‖₂, as in its Algorithm 1, and grows with the square root of the length.
+    ‖y − t‖₂, as in its Algorithm 1, and grows with the square root of the length T; ``l2 of
+    3 s`` is that times √(48,000 / T), and does not.
     """
 
     target: Float[Tensor, "batch time"]
@@ -60,7 +62,8 @@ class Distance:
         squares = (enhanced - self.target[clips]).square()
         if self.form == "mse":
             return squares.mean(-1)
-        return torch.sqrt(squares.sum(-1) + TINY)
+        norm = torch.sqrt(squares.sum(-1) + TINY)
+        return norm if self.form == "l2" else norm * (THREE_SECONDS / squares.shape[-1]) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -209,16 +212,21 @@ def noise(reference: Float[Tensor, "clips time"], seed: int) -> Float[Tensor, "c
 def speech(
     reference: Float[Tensor, "clips time"], spoken: Float[Tensor, " samples"]
 ) -> Float[Tensor, "clips time"]:
-    """Another utterance: begins where the reference does, cut or padded, as loud (rms)."""
-    rows = [_aligned(row, spoken) for row in reference]
-    target = torch.stack(rows)
-    return target * rms(reference) / (rms(target) + TINY)
+    """Another utterance: begins where the reference does, cut or padded, and is as loud (rms)
+    as the reference while it lasts.
+    """
+    return torch.stack([_instead(row, spoken.to(row)) for row in reference])
 
 
-def _aligned(row: Float[Tensor, " time"], spoken: Float[Tensor, " samples"]) -> Tensor:
-    shift = max(0, onset(row) - onset(spoken))
-    shifted = torch.nn.functional.pad(spoken, (shift, max(0, len(row))))
-    return shifted[: len(row)].to(row)
+def _instead(
+    row: Float[Tensor, " time"], spoken: Float[Tensor, " samples"]
+) -> Float[Tensor, " time"]:
+    lead = onset(row) - onset(spoken)
+    begin, words = max(0, lead), spoken[max(0, -lead) :]
+    end = min(begin + len(words), len(row))
+    words = words[: end - begin]
+    gain = rms(row[begin:end]) / (rms(words) + TINY)
+    return torch.nn.functional.pad(gain * words, (begin, len(row) - end))
 
 
 def onset(clip: Float[Tensor, " time"]) -> int:
@@ -227,6 +235,6 @@ def onset(clip: Float[Tensor, " time"]) -> int:
     return int(loud.to(torch.uint8).argmax())
 
 
-def rms(clips: Float[Tensor, "clips time"]) -> Float[Tensor, "clips 1"]:
+def rms(clips: Float[Tensor, "*clips time"]) -> Float[Tensor, "*clips 1"]:
     """Root mean square of each clip."""
     return clips.square().mean(-1, keepdim=True).sqrt()

@@ -37,7 +37,6 @@ class APGD(Attack):
 
     name: ClassVar[str] = "apgd"
     summary: ClassVar[str] = "projected gradient steps that find their length (Auto-PGD)"
-    form: ClassVar = "mse"
 
     steps: int = parameter(100, "gradient steps")
     step_size: float = parameter(0.5, "length of the first step, as a share of the budget")

@@ -29,7 +29,11 @@ class Attack(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    form: ClassVar[Form]  # of the distance that the published attack minimises
+
+    @property
+    def form(self) -> Form:
+        """Of the distance to a target waveform, as the published attack minimises it."""
+        return "mse"
 
     @property
     @abstractmethod

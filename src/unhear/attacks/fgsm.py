@@ -25,7 +25,6 @@ class FGSM(Attack):
 
     name: ClassVar[str] = "fgsm"
     summary: ClassVar[str] = "one step of the whole budget (paper, eq. 4)"
-    form: ClassVar = "mse"
 
     @property
     def evaluations(self) -> int:

@@ -34,7 +34,6 @@ class Least(Attack):
 
     name: ClassVar[str] = "least"
     summary: ClassVar[str] = "the smallest budget, up to the given one, in which pgd gets there"
-    form: ClassVar = "mse"
 
     steps: int = parameter(50, "gradient steps, of each round")
     until: float = parameter(0.1, "what may be left of the words, 0 to 1")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from unhear.budgets import Budget
     from unhear.objective import Objective
+    from unhear.targets import Form
 
-REFERENCE_LENGTH = 48_000  # samples: 3 s, where both forms of α mean the same
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's usual constants
 
 
@@ -28,12 +28,12 @@ class OPT(Attack):
 
     name: ClassVar[str] = "opt"
     summary: ClassVar[str] = "Adam on perturbation energy + α · target distance (Algorithm 1)"
-    form: ClassVar = "l2"
 
     steps: int = parameter(500, "gradient steps")
     alpha: float = parameter(1e-4, "weight of the distance to the target")
     paper_alpha: bool = parameter(
-        default=False, text="α as in the paper, where it weighs more in longer recordings"
+        default=False,
+        text="α as in the paper, where a distance weighs more in longer recordings",
     )
     learning_rate: float = parameter(1e-3, "of Adam, in full scale")
 
@@ -46,6 +46,11 @@ class OPT(Attack):
         )
 
     @property
+    def form(self) -> Form:
+        """Both mean the same for 3 s at 16 kHz."""
+        return "l2" if self.paper_alpha else "l2 of 3 s"
+
+    @property
     def evaluations(self) -> int:
         """One gradient for each step."""
         return self.steps
@@ -55,11 +60,10 @@ class OPT(Attack):
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
         samples = audio.shape[-1]
-        alpha = self.alpha * (1 if self.paper_alpha else (REFERENCE_LENGTH / samples) ** 0.5)
         delta = audio.new_zeros(audio.shape)
         mean, square = delta.clone(), delta.clone()
         for step in range(1, self.steps + 1):
-            gradient = 2 * delta / samples + alpha * objective.gradient(audio + delta)
+            gradient = 2 * delta / samples + self.alpha * objective.gradient(audio + delta)
             mean = BETA_1 * mean + (1 - BETA_1) * gradient
             square = BETA_2 * square + (1 - BETA_2) * gradient.square()
             unbiased = mean / (1 - BETA_1**step), square / (1 - BETA_2**step)

@@ -32,7 +32,6 @@ class PGD(Attack):
 
     name: ClassVar[str] = "pgd"
     summary: ClassVar[str] = "projected gradient steps (paper, eq. 5) with momentum"
-    form: ClassVar = "mse"
 
     steps: int = parameter(100, "gradient steps")
     step_size: float = parameter(0.2, "length of the first step, as a share of the budget")

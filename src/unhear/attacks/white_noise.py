@@ -25,7 +25,6 @@ class WhiteNoise(Attack):
 
     name: ClassVar[str] = "white-noise"
     summary: ClassVar[str] = "white noise of the same strength: no protection but a control"
-    form: ClassVar = "mse"
 
     seed: int = parameter(0, "of the noise")
 

@@ -52,23 +52,26 @@ def _masked(
 ) -> Float[Tensor, "batch frames bins"]:
     """The sum of the threshold in quiet and of what each masker masks; 0 dB SPL is 1.
 
-    The strongest masker is taken first, and drops those within half a Bark; then the next.
+    A masker is the strongest local maximum within half a Bark: one with a stronger neighbour
+    is none, even where that has a still stronger one, and is none.
     """
     barks, quiet = bark(frequencies), _power(threshold_in_quiet(frequencies) + QUIET_OFFSET)
     total = quiet.expand_as(power).clone()
-    maskers = _maskers(power, quiet)
-    while bool(maskers.any()):
-        strongest, place = maskers.max(-1, keepdim=True)
+    maxima = left = _local_maxima(power, quiet)
+    while bool(left.any()):
+        strongest, place = left.max(-1, keepdim=True)
         distance = barks - barks[place]
-        level = 10 * torch.log10(strongest)
+        near = distance.abs() < APART
+        is_masker = strongest >= (maxima * near).amax(-1, keepdim=True)
+        level = 10 * torch.log10(strongest * is_masker)
         up = -DOWN + 0.37 * (level - 40).clamp(min=0)
         spread = distance * up.where(distance > 0, DOWN)
         total += _power(level - 6.025 - 0.275 * barks[place] + spread)
-        maskers = maskers * (distance.abs() >= APART)
+        left = left * ~near  # what is weaker, and near one that is none, is none either
     return total
 
 
-def _maskers(
+def _local_maxima(
     power: Float[Tensor, "batch frames bins"], quiet: Float[Tensor, " bins"]
 ) -> Float[Tensor, "batch frames bins"]:
     """Local maxima with the power of their neighbours, where that is heard; 0 elsewhere."""

@@ -95,10 +95,8 @@ def mean(rows: Sequence[Row], figure: str) -> Estimate:
 
 def share(rows: Sequence[Row], heard: str, kind: Literal["empty", "looping"]) -> float:
     """Share, in per cent, of transcripts without a word, or that repeat themselves."""
-    texts = [row["heard"][heard] for row in rows]
-    if kind == "looping":
-        return metrics.looping_share(texts)
-    return metrics.empty_share(texts, rows[0]["about"]["language"])
+    counted = metrics.looping_share if kind == "looping" else metrics.empty_share
+    return counted([row["heard"][heard] for row in rows], rows[0]["about"]["language"])
 
 
 def clips(rows: Sequence[Row]) -> int:

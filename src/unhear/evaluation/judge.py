@@ -60,7 +60,7 @@ class Figures:
     stoi: float
     estoi: float
     a_weighted_snr_db: float  # of what was added, at the file's rate, in mono
-    share_audible: float  # of its time-frequency bins that the recording does not mask
+    share_unmasked: float  # of its time-frequency bins that the recording does not mask
 
 
 def hear(
@@ -130,7 +130,7 @@ def of_files(original: Recording, changed: Recording) -> dict[str, float]:
         "stoi": metrics.stoi(*mono),
         "estoi": metrics.estoi(*mono),
         "a_weighted_snr_db": metrics.a_weighted_snr_db(own[0], own[1] - own[0], rate),
-        "share_audible": metrics.share_above_threshold(own[0], own[1] - own[0], rate),
+        "share_unmasked": metrics.share_above_threshold(own[0], own[1] - own[0], rate),
     }
 
 

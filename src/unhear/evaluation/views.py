@@ -198,7 +198,7 @@ QUALITY: dict[str, tuple[str, str]] = {  # column → figure, format
     "SNR": ("snr_db", ".1f"),
     "segmental": ("segmental_snr_db", ".1f"),
     "A-weighted": ("a_weighted_snr_db", ".1f"),
-    "audible": ("share_audible", ".3f"),
+    "audible": ("share_unmasked", ".3f"),
     "peak": ("peak", ".4f"),
     "PESQ-wb": ("pesq_wb", ".2f"),
     "PESQ-nb": ("pesq_nb", ".2f"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear import METHOD, audio
+from unhear import audio
 from unhear.audio import downmixed
 from unhear.channels import find_channel, is_coded
 from unhear.dnsmos import dnsmos
@@ -24,6 +24,7 @@ from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
 from unhear.evaluation.judge import LISTENING_RATE, hear, measure, of_files, transcribe
 from unhear.evaluation.rows import Row, finite, identity
+from unhear.method import method_of
 from unhear.passages import drawn
 from unhear.protect import Protector
 from unhear.recognise import Remembering, load_recogniser
@@ -84,18 +85,18 @@ class Task:
 
     def about_protection(self) -> Row:
         """All that decides the protected recording."""
-        spoken = self.spoken
+        spoken, way = self.spoken, self.protection
         return {
             **self.about_recording(),
-            **self.protection.described(),
-            "weights": ", ".join(map(weights_digest, self.protection.against)),
+            **way.described(),
+            "weights": ", ".join(map(weights_digest, way.against)),
             **self._about_spared(),
-            **_about_codecs(self.protection.survive),
+            **_about_codecs(way.survive),
             "spoken": spoken.name if spoken else None,
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             **({} if self.listening.device == "cpu" else {"device": self.listening.device}),
-            "unhear": METHOD,
+            "unhear": method_of(way.attack, way.target, way.budget),
         }
 
     def _about_spared(self) -> Row:

@@ -106,7 +106,7 @@ def _lines(rows: list[Row]) -> list[list[Value]]:
             mean(own, "pesq_wb").value,
             mean(own, "stoi").value,
             mean(own, "segmental_snr_db").value,
-            100 * mean(own, "share_audible").value,
+            100 * mean(own, "share_unmasked").value,
         ]
         for name, of_name in by(rows, _attacked).items()
         for way, of_way in by_protection(of_name).items()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+WITHOUT_SPACES = {"zh", "yue", "ja", "th", "lo", "my"}  # between words
 LOOP_REPEATS = 4
 LOOP_WORDS = 6
 LOOP_SHARE = 1 / 3
@@ -47,9 +48,10 @@ def normalise_text(text: str, language: str = "en") -> str:
     """Text as Whisper's authors compare it: case, punctuation, spelling and numbers evened out.
 
     Radford et al., arXiv 2212.04356, appendix C. Languages other than English get only the
-    evening out of case and punctuation.
+    evening out of case and punctuation; where no spaces are written between words, letters
+    count as such.
     """
-    return " ".join(_normaliser(english=language == "en")(text).split())
+    return " ".join(_normaliser(language)(text).split())
 
 
 def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
@@ -86,13 +88,13 @@ def is_empty(text: str, language: str = "en") -> bool:
     return re.search(r"\w", normalise_text(text, language)) is None
 
 
-def is_looping(text: str) -> bool:
+def is_looping(text: str, language: str = "en") -> bool:
     """Whether a phrase of 1 to 6 words comes 4 times or more in a row.
 
     Such a stretch must make up a third of the text. Whisper does so on noise; people repeat
     words, too, so it is a hint and not a proof.
     """
-    words = re.findall(r"\w+", text.lower())
+    words = re.findall(r"\w" if language in WITHOUT_SPACES else r"\w+", text.lower())
     longest = max(
         (_longest_loop(words, period) for period in range(1, LOOP_WORDS + 1)), default=0
     )
@@ -104,9 +106,9 @@ def empty_share(texts: Iterable[str], language: str = "en") -> float:
     return _share([is_empty(text, language) for text in texts])
 
 
-def looping_share(texts: Iterable[str]) -> float:
+def looping_share(texts: Iterable[str], language: str = "en") -> float:
     """How many of the transcripts loop (:func:`is_looping`), in per cent; NaN of none."""
-    return _share([is_looping(text) for text in texts])
+    return _share([is_looping(text, language) for text in texts])
 
 
 def _longest_loop(words: list[str], period: int) -> int:
@@ -119,11 +121,14 @@ def _longest_loop(words: list[str], period: int) -> int:
 
 
 @cache
-def _normaliser(*, english: bool) -> Callable[[str], str]:
+def _normaliser(language: str) -> Callable[[str], str]:
     from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    return EnglishTextNormalizer() if english else BasicTextNormalizer()
+    if language == "en":
+        return EnglishTextNormalizer()
+    # Marks are vowels, in the scripts of India; by default they are taken out.
+    return BasicTextNormalizer(preserve_marks=True, split_letters=language in WITHOUT_SPACES)
 
 
 def _share(found: list[bool]) -> float:
