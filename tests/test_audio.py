@@ -188,6 +188,8 @@ def with_sizes(whole: bytes, riff: int, data: int) -> bytes:
     [
         (0xFFFFFFFF, 0xFFFFFFFF),  # ffmpeg
         (0x7FFFF024, 0x7FFFF000),  # SoX
+        (0x7FFFF023, 0x7FFFEFFF),  # in whole samples
+        (0x80000024, 0x80000000),
         (0, 0),
         (36, 0),  # a recorder that was switched off
     ],

@@ -27,7 +27,7 @@ from unhear.audio import writer
 from unhear.channels import CHANNELS
 from unhear.cli import main
 from unhear.enhancers import registry
-from unhear.errors import FailureError
+from unhear.errors import FailureError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -625,6 +625,27 @@ def test_enhance_of_floats_into_flac(unhear: Callable[..., Outcome]) -> None:
     """What is written is 16 bits, so FLAC can hold it, whatever came in."""
     assert unhear("enhance", "float.wav", "-o", "out.flac").code == 0
     assert soundfile.info("out.flac").subtype == "PCM_16"
+
+
+def test_what_is_enhanced_does_not_hang_on_the_files_before(
+    unhear: Callable[..., Outcome],
+) -> None:
+    for number, files in enumerate((["good.wav", "other.wav"], ["other.wav"])):
+        assert unhear("enhance", *files, "-o", f"out{number}/", "--with", "segan").code == 0
+    assert Path("out0/other.wav").read_bytes() == Path("out1/other.wav").read_bytes()
+
+
+def test_a_file_that_could_not_be_measured_is_there(
+    unhear: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise InputError("the ear is full: empty it")
+
+    monkeypatch.setattr("unhear.files.measure", refuse)
+    outcome = unhear(*OUT, "good.wav")
+    assert outcome.code == 2
+    assert "out.wav is written, but was not measured: the ear is full" in outcome.err
+    assert soundfile.info("out.wav").frames == soundfile.info("good.wav").frames
 
 
 # Recognition, by a fake that writes down how many samples it was given

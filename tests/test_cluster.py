@@ -236,6 +236,20 @@ def test_a_worker_that_cannot_do_the_work_is_told_of(threads, found, sentence):
     cluster._check_worker("tcp://there:1", 1, (VERSION, "1", None))
 
 
+def test_workers_that_come_or_go_meanwhile_are_not_looked_at(tmp_path):
+    class Client:
+        def wait_for_workers(self, *_args, **_more):
+            pass
+
+        def run(self, *_args, **_more):
+            return {"tcp://here:1": (VERSION, "1", None), "tcp://gone:1": (VERSION, "1", None)}
+
+        def nthreads(self):
+            return {"tcp://here:1": 1, "tcp://new:1": 2}
+
+    cluster._check(Client(), [tmp_path])
+
+
 def test_a_worker_looks_around(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     there, lost = {tmp_path: tmp_path}, {tmp_path / "new": tmp_path}
@@ -494,3 +508,6 @@ def test_who_stops_is_told_how_to_go_on(files, protect, monkeypatch):
     assert Path("out/a.wav").stat().st_mtime_ns == before
     assert protect(*files, "--json", "--skip-existing") == (0, '{\n  "files": []\n}\n', "")
     assert "exclude each other" in protect(*files, "--force", "--skip-existing")[2]
+    monkeypatch.setattr(many, "protect_file", stopped)
+    code, out, err = protect(*files, "--json", "--force")
+    assert "leave out those that are told of above; b.wav is not done" in err

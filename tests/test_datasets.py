@@ -25,6 +25,7 @@ from unhear.datasets import (
     read_noises,
     read_speech,
 )
+from unhear.datasets.utterance import RUN_LOCK
 from unhear.errors import InputError
 
 RATE = 16_000
@@ -296,6 +297,14 @@ def test_any_folder_names_scenes_by_sub_folder_or_file(tmp_path: Path) -> None:
     ]
     put(tmp_path / "noise" / "1.wav")
     assert scenes(read_noises(tmp_path / "noise")) == [("noise", "1")]
+
+
+def test_what_an_evaluation_wrote_is_no_recording(tmp_path: Path) -> None:
+    put(tmp_path / "bus" / "01.wav")
+    put(tmp_path / "bus" / "run" / "protected" / "0123.wav")
+    assert len(read_noises(tmp_path)) == 2
+    write(tmp_path / "bus" / "run" / RUN_LOCK, "")
+    assert scenes(read_noises(tmp_path)) == [("bus", "01")]
 
 
 def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 
 from unhear.datasets import mixtures, read_noises, read_speech
+from unhear.datasets.utterance import RUN_LOCK
 from unhear.recognise import moonshine
 
 ASSETS = resources.files("unhear") / "assets"
@@ -212,7 +213,7 @@ def test_what_fails_by_itself_keeps_nobody_from_the_report(data, tmp_path):
 def test_a_folder_in_use_is_left_alone(data, finished):
     from filelock import FileLock
 
-    with FileLock(finished[0] / ".lock"):
+    with FileLock(finished[0] / RUN_LOCK):
         done = unhear(command(data, finished[0], *GRID), cache=finished[0].parent, check=False)
         shown = unhear(
             [*command(data, finished[0], *GRID), "--so-far"], cache=finished[0].parent
@@ -220,6 +221,14 @@ def test_a_folder_in_use_is_left_alone(data, finished):
     assert done.returncode == 2
     assert "another process is working in" in done.stderr
     assert shown.stdout == finished[1].stdout
+
+
+def test_reports_of_something_else_are_left_alone(data, tmp_path):
+    (tmp_path / "report.md").write_text("dear diary")
+    done = unhear(command(data, tmp_path, "--attack", "fgsm"), cache=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "report.md would be overwritten: name another folder" in done.stderr
+    assert (tmp_path / "report.md").read_text() == "dear diary"
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,33 @@ def test_training_makes_it_another_enhancer() -> None:
     assert first == again != second
 
 
+WRAPPED = """
+import torch
+from torch import nn
+
+NETWORK = nn.Conv1d(1, 1, 3, padding=1)
+NETWORK.load_state_dict(torch.load("trained.pt"))
+
+def named(audio): return NETWORK(audio)
+def build():
+    network = NETWORK
+    return lambda audio: network(audio)
+class Wrapped:
+    def __init__(self): self.layers = {"first": [NETWORK]}
+    def __call__(self, audio): return self.layers["first"][0](audio)
+"""
+
+
+@pytest.mark.parametrize("name", ["named", "build", "Wrapped"])
+def test_networks_are_found_where_they_are_kept(name: str) -> None:
+    Path("wrapped.py").write_text(WRAPPED)
+    digests: list[str] = []
+    for seed in (0, 1):
+        trained(seed)
+        digests.append(own_digest(f"wrapped.py:{name}"))
+    assert digests[0] != digests[1]
+
+
 def test_other_code_makes_it_another_enhancer() -> None:
     before = own_digest("zoo.py:peak"), own_digest("zoo:peak")
     assert before[0] == before[1] == own_digest("zoo.py:peak")

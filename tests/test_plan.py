@@ -123,6 +123,7 @@ def test_yaml_says_the_same_as_python(tmp_path):
         ("protections: [{against: dtln}]", "one of snr, eps, masked"),
         ("protections: [{against: dtln, snr: 25}]\nclip: 3", "no key 'clip'"),
         ("protections: [{against: dtln, snr: 25}]\nclips: many", "clips cannot be 'many'"),
+        ("protections: [{against: dtln, snr: 25}]\nclips: .inf", "clips cannot be inf"),
         ("protections: [{against: dtln, snr: 25, seed: 3}]", "has no seed of its own"),
         ("protections: [{against: dtln, unbounded: false}]", "`unbounded: true`"),
         ("protections: [{against: [], snr: 25}]", "is no protection"),

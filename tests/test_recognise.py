@@ -67,6 +67,25 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     return fake
 
 
+def test_a_language_is_known_before_anything_is_done(engine: FakeEngine) -> None:
+    Whisper("base", "de").load()
+    Whisper("base").load()
+    with pytest.raises(InputError, match="knows no language english: give one of en, de"):
+        Whisper("base", "english").load()
+
+
+def test_a_model_in_a_folder_is_known_by_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unhear.recognise.speechbrain.version", str)
+    identities: set[str] = set()
+    for content in ("one", "two"):
+        (tmp_path / "model.ckpt").write_text(content)
+        recognise.speechbrain._digest.cache_clear()
+        identities.add(SpeechBrain(str(tmp_path)).identity)
+    assert len(identities) == 2
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if all engines were there, without any."""

@@ -34,6 +34,7 @@ def enhance_files(
     check_all(inputs, outputs, force=force, subtype="PCM_16")
     enhancer = load_enhancer(name, weights, rate, device)
     for source, target in zip(inputs, outputs, strict=True):
+        enhancer.reseed(0)  # what it draws does not hang on the files before
         result = enhance.enhanced(read(source), enhancer)
         write(enhance.raw(result) if raw else enhance.peak_normalised(result), target)
         if not json:

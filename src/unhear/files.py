@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from unhear import metrics
 from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
+from unhear.errors import UnhearError
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
 from unhear.kept import Kept, KeptBeside
 from unhear.method import method_of
@@ -19,7 +21,7 @@ from unhear.passages import drawn
 from unhear.sources import BLOCK, AudioFile, Source, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from jaxtyping import Float
@@ -78,7 +80,7 @@ def protect_file(
         _write(protector.parts(recording, progress, kept), recording, output)
         kept.drop()
         took = time.perf_counter() - began
-        with open_source(output) as written:
+        with _written(output), open_source(output) as written:
             place = _judged_part(recording)
             noisy, protected = (_recording(each, place) for each in (recording, written))
             signals, hearings = _heard(noisy, protected, protector, recogniser)
@@ -98,6 +100,15 @@ def _write(
         append(first)
         for part in parts:
             append(part)
+
+
+@contextmanager
+def _written(output: Path) -> Generator[None]:
+    """Say so, where something is wrong with what comes after it."""
+    try:
+        yield
+    except UnhearError as error:
+        raise type(error)(f"{output} is written, but was not measured: {error}") from error
 
 
 def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kept:

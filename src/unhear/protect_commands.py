@@ -91,7 +91,7 @@ def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool)
     pairs = place.pairs(showing.report)
     job = Job(replace(choice, device=usable(choice.device)), showing)
     job.prepare()
-    told = _Told(pairs, json=json)
+    told = _Told(pairs, json=json, force=place.force)
     try:
         if pairs:
             _protect(place, pairs, job, told)
@@ -170,8 +170,8 @@ def _bar(files: int, *, shown: bool) -> Generator[Callable[[], AbstractContextMa
 class _Told:
     """What is printed: in the order of the files, and as soon as that allows."""
 
-    def __init__(self, pairs: Sequence[Pair], *, json: bool) -> None:
-        self._pairs, self._json = pairs, json
+    def __init__(self, pairs: Sequence[Pair], *, json: bool, force: bool) -> None:
+        self._pairs, self._json, self._force = pairs, json, force
         self._waiting = list(pairs)
         self._found: dict[Pair, Protected | BaseException] = {}
 
@@ -188,10 +188,17 @@ class _Told:
                 self._print(pair)
         if 0 < len(self._found) < len(self._pairs):
             done = len(self._found) - len(self._failures())
-            _say(f"{done} of {len(self._pairs)} files are done: add --skip-existing to go on")
+            _say(f"{done} of {len(self._pairs)} files are done: {self._way_on()}")
         if self._json and (self._found or not self._pairs):
             rows = [self._row(pair) for pair in self._pairs if pair in self._found]
             print(jsonlib.dumps({"files": rows}, indent=2, ensure_ascii=False))
+
+    def _way_on(self) -> str:
+        if not self._force:
+            return "add --skip-existing to go on"
+        # What is there may be of before this run, or of this one.
+        left = next(pair.source for pair in self._pairs if pair not in self._found)
+        return f"to go on, leave out those that are told of above; {left} is not done"
 
     def fail(self) -> None:
         """Raise what is wrong with the only file, or InputError or FailureError for several."""

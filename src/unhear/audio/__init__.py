@@ -6,7 +6,6 @@ and 32-bit sample unchanged. Knows no enhancer and no attack.
 
 from unhear.audio.formats import LOSSLESS, LOSSY, READABLE, kept_subtype
 from unhear.audio.reader import (
-    as_named,
     check_finite,
     check_whole,
     decoding,
@@ -35,7 +34,6 @@ __all__ = [
     "PCM16_STEP",
     "READABLE",
     "Recording",
-    "as_named",
     "as_stored",
     "check_finite",
     "check_fits",

@@ -45,7 +45,9 @@ def opened(path: Path) -> Generator[soundfile.SoundFile]:
     source = riff.whole(path)
     with source if isinstance(source, io.FileIO) else nullcontext():
         with decoding(path):
-            file = soundfile.SoundFile(as_named(source) if isinstance(source, Path) else source)
+            file = soundfile.SoundFile(
+                _as_named(source) if isinstance(source, Path) else source
+            )
         with file:
             if file.frames == UNKNOWN_FRAMES:
                 raise InputError(
@@ -54,7 +56,7 @@ def opened(path: Path) -> Generator[soundfile.SoundFile]:
             yield file
 
 
-def as_named(path: Path) -> Any:  # bytes are not in soundfile's types
+def _as_named(path: Path) -> Any:  # bytes are not in soundfile's types
     """The name as it is on the disk, where it is no Unicode: soundfile cannot encode that."""
     try:
         str(path).encode()

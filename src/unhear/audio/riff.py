@@ -12,7 +12,9 @@ from unhear.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000)  # left in RIFF headers by ffmpeg and SoX when piped
+# Left in RIFF headers by those who could not go back: 0xFFFFFFFF by ffmpeg, 0x7FFFF000 by SoX,
+# less what is no whole sample, others 2 GiB.
+UNKNOWN_SIZES = (range(0x7FFFE000, 0x80000001), range(0xFFFFF000, 0x100000000))
 LARGEST_WAV = 0xFFFFFFFF  # bytes of audio; players differ on what is larger
 
 
@@ -21,7 +23,6 @@ def whole(path: Path) -> Path | io.FileIO:
 
     Refuses a truncated WAV file, for libsndfile silently returns what is left of it.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
         if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
@@ -30,18 +31,22 @@ def whole(path: Path) -> Path | io.FileIO:
         while len(chunk := file.read(8)) == 8:
             name, length = struct.unpack("<4sI", chunk)
             begin = file.tell()
-            if name == b"data" and length == 0 and promised <= begin < size:
-                return _WithSize(path, begin)
             if name == b"data":
-                if length not in UNKNOWN_SIZES and begin + length > size:
-                    raise InputError(cut_short(path))
-                if size - begin > LARGEST_WAV:
-                    raise InputError(
-                        f"{path} is larger than a WAV file can be (4 GiB): convert it to FLAC"
-                    )
-                return path
+                return _checked(path, begin, length, promised)
             file.seek(length + length % 2, os.SEEK_CUR)
     raise InputError(cut_short(path))
+
+
+def _checked(path: Path, begin: int, length: int, promised: int) -> Path | io.FileIO:
+    """What to read of a file whose ``length`` bytes of audio begin there."""
+    size = path.stat().st_size
+    if size - begin > LARGEST_WAV:
+        raise InputError(f"{path} is larger than a WAV file can be (4 GiB): convert it to FLAC")
+    if length == 0 and promised <= begin < size:
+        return _WithSize(path, begin)
+    if begin + length > size and not any(length in each for each in UNKNOWN_SIZES):
+        raise InputError(cut_short(path))
+    return path
 
 
 class _WithSize(io.FileIO):

@@ -13,7 +13,6 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 
 from unhear import audio
 from unhear.datasets.mixing import active_level, fit_length, mix_at_snr
@@ -176,10 +175,8 @@ def _uniform(*words: str) -> float:
 
 def seconds_of(path: Path) -> float:
     """How long a recording is; raises InputError when it cannot be read."""
-    try:
-        return soundfile.info(audio.as_named(path)).duration
-    except soundfile.LibsndfileError:
-        return audio.read(path).seconds  # says in a sentence what is wrong with the file
+    with audio.opened(path) as file:
+        return file.frames / file.samplerate
 
 
 def _read(path: Path) -> Float[np.ndarray, " time"]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from unhear.audio import READABLE
 from unhear.errors import InputError
 
+RUN_LOCK = ".unhear.lock"  # in every folder that an evaluation writes into
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -21,11 +23,17 @@ class Utterance:
 
 
 def recordings(folder: Path) -> list[Path]:
-    """The audio files anywhere below the folder, by name; hidden files are none."""
+    """The audio files anywhere below the folder, by name; hidden files are none, nor is what
+    `unhear evaluate` has left in a folder there.
+    """
+    runs = {lock.parent for lock in folder.rglob(RUN_LOCK)}
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in READABLE
+        and not path.name.startswith(".")
+        and path.is_file()
+        and runs.isdisjoint(path.parents)
     )
 
 

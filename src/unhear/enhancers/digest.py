@@ -8,15 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
 from unhear.enhancers import find, is_external, load_enhancer, own_file
 from unhear.enhancers.external import form_of_file
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from unhear.enhancers.base import Enhancer
 
 DIGITS = 8
@@ -45,12 +40,13 @@ def own_digest(name: str) -> str:
     file = own_file(name)
     if file and form_of_file(name):
         return digest_of(file)
+    from unhear.external.state import content, networks
+
     enhancer = load_enhancer(name)
     code = file or _code(name)
     digest = hashlib.sha256(code.read_bytes() if code else b"")
-    for each in vars(enhancer).values():
-        if isinstance(each, nn.Module):
-            digest.update(_weights(each))
+    for each in networks(enhancer):
+        digest.update(content(each))
     return digest.hexdigest()[:DIGITS]
 
 
@@ -59,16 +55,6 @@ def _code(name: str) -> Path | None:
     module = sys.modules.get(name.rpartition(":")[0])
     file = getattr(module, "__file__", None)
     return Path(file) if file else None
-
-
-def _weights(network: nn.Module) -> bytes:
-    kept = network.state_dict().values()  # with settings, of quantised layers
-    return b"".join(_content(each) for each in kept if isinstance(each, torch.Tensor))
-
-
-def _content(tensor: Tensor) -> bytes:
-    plain = tensor.dequantize() if tensor.is_quantized else tensor
-    return plain.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 @cache
@@ -81,12 +67,14 @@ def state_digest(enhancer: Enhancer) -> str:
     """First digits of a SHA-256 of an enhancer of ours as it is: its card, the weights of its
     network and its settings. "" for the user's own, of which not all can be known.
     """
+    from unhear.external.state import content
     from unhear.networks.base import NetworkEnhancer
 
-    if not isinstance(enhancer, NetworkEnhancer):
+    own = not type(enhancer).__module__.startswith("unhear.")
+    if own or not isinstance(enhancer, NetworkEnhancer):
         return ""
     kept = (bool, int, float, str)
     settings = {name: each for name, each in vars(enhancer).items() if isinstance(each, kept)}
     digest = hashlib.sha256(f"{enhancer.card!r} {settings}".encode())
-    digest.update(_weights(enhancer.network))
+    digest.update(content(enhancer.network))
     return digest.hexdigest()[:DIGITS]

@@ -67,7 +67,7 @@ def _plan(document: dict[str, Any]) -> Plan:
 def _read(key: str, value: Any, reader: Callable[[Any], Any] | None = None) -> Any:
     try:
         return (reader or READERS[key])(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{key} cannot be {value!r}: give what a plan has there") from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from unhear.datasets.utterance import RUN_LOCK
 from unhear.errors import FailureError, InputError
 from unhear.evaluation import rows as rowsfile
 from unhear.evaluation.times import SECONDS
@@ -28,8 +29,13 @@ ROWS = "rows.jsonl"
 
 @contextmanager
 def alone_in(folder: Path) -> Generator[None]:
-    """Make the folder of a run; raises InputError while another process works in it."""
-    lock = FileLock(folder / ".lock")
+    """Make the folder of a run; raises InputError while another process works in it, and for
+    one with reports of something else.
+    """
+    lock = FileLock(folder / RUN_LOCK)
+    others = sorted(folder.glob("report.*"))
+    if others and not any((folder / name).exists() for name in (RUN_LOCK, ROWS)):
+        raise InputError(f"{others[0]} would be overwritten: name another folder")
     try:
         (folder / PROTECTED).mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -69,11 +75,12 @@ def run(
     itself, such as an attack that diverges or kills its workers, is told of in the outcome.
     """
     path, failures = folder / ROWS, list[str]()
+    found = rowsfile.load(path)  # raises before anything of another file is changed
     for file in (path, folder / SECONDS):
         rowsfile.drop_half_a_line(file)
     for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
         rest.unlink()
-    left = _missing(tasks, rowsfile.load(path))
+    left = _missing(tasks, found)
     total = sum(len(task.listeners) for task in tasks)
     done = total - sum(map(len, left.values()))
     progress(done, total)

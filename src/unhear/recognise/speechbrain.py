@@ -7,6 +7,7 @@ to load one: give only models whose authors you trust.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Float32
 
 PREFIX = "speechbrain:"
+DIGITS = 8  # of the digest of a folder
 INTERFACES = ("EncoderDecoderASR", "EncoderASR")
 
 
@@ -39,7 +41,9 @@ class SpeechBrain(Recogniser):
 
     @property
     def identity(self) -> str:
-        return f"{self.name}, {self.language}, {version('speechbrain')}"
+        content = [_digest(self.source)] if Path(self.source).is_dir() else []
+        parts = [self.name, *content, str(self.language), version("speechbrain")]
+        return ", ".join(parts)
 
     def load(self) -> None:
         _model(self.source)
@@ -66,6 +70,16 @@ def load(name: str, language: str | None) -> SpeechBrain:
             "base, moonshine or pocketsphinx"
         )
     return SpeechBrain(source, language)
+
+
+@cache
+def _digest(folder: str) -> str:
+    """Of all that is in a folder, for a model there may be trained further."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:DIGITS]
 
 
 @cache

@@ -84,7 +84,7 @@ class Whisper(Recogniser):
         return f"{self.name}, {self.language}, {engine}, {decoding}"
 
     def load(self) -> None:
-        _engine(self.model)
+        _require_language(_engine(self.model), self.language)
 
     def transcribe(
         self, audio: Float[np.ndarray, " time"], language: str | None = None
@@ -160,8 +160,12 @@ def _listen(
     model: str, samples: Float32[np.ndarray, " time"], language: str | None
 ) -> Transcript:
     engine = _engine(model)
+    _require_language(engine, language)
+    segments, info = engine.transcribe(samples, language=language, **DECODING)
+    return Transcript("".join(segment.text for segment in segments).strip(), info.language)
+
+
+def _require_language(engine: Engine, language: str | None) -> None:
     if language is not None and language not in engine.supported_languages:
         known = ", ".join(engine.supported_languages)
         raise InputError(f"the recogniser knows no language {language}: give one of {known}")
-    segments, info = engine.transcribe(samples, language=language, **DECODING)
-    return Transcript("".join(segment.text for segment in segments).strip(), info.language)
