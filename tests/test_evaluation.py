@@ -223,12 +223,20 @@ def test_a_folder_in_use_is_left_alone(data, finished):
     assert shown.stdout == finished[1].stdout
 
 
-def test_reports_of_something_else_are_left_alone(data, tmp_path):
-    (tmp_path / "report.md").write_text("dear diary")
+@needs_sphinx
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("report.md", "report.md would be overwritten"),
+        ("rows.jsonl", "rows.jsonl holds no rows of an evaluation"),
+    ],
+)
+def test_what_is_something_else_is_left_alone(data, tmp_path, name, sentence):
+    (tmp_path / name).write_text("dear diary")
     done = unhear(command(data, tmp_path, "--attack", "fgsm"), cache=tmp_path, check=False)
     assert done.returncode == 2
-    assert "report.md would be overwritten: name another folder" in done.stderr
-    assert (tmp_path / "report.md").read_text() == "dear diary"
+    assert f"{sentence}: name another folder" in done.stderr
+    assert (tmp_path / name).read_text() == "dear diary"
 
 
 @pytest.mark.parametrize(

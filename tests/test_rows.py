@@ -24,15 +24,6 @@ def test_half_a_line_is_no_row_and_gives_way_to_the_next(tmp_path):
     assert path.read_text() == rows.line(ROWS[0])
 
 
-@pytest.mark.parametrize("content", ["a diary", '{"about": 1}\n{"a', '{"b": 2}\n'])
-def test_files_of_something_else_are_left_as_they_are(content, tmp_path):
-    path = written(tmp_path / "rows.jsonl", content)
-    wrong = rows.load if content.count("\n") else rows.drop_half_a_line
-    with pytest.raises(InputError, match="is no row"):
-        wrong(path)
-    assert path.read_text() == content
-
-
 def test_nothing_there_is_no_row(tmp_path):
     assert rows.load(tmp_path / "none.jsonl") == []
     rows.drop_half_a_line(tmp_path / "none.jsonl")

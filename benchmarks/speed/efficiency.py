@@ -86,5 +86,5 @@ def objective(enhancer: Enhancer, audio: Tensor, kind: Kind) -> Objective:
     with torch.no_grad():
         reference = heard(audio)
     target = Target(kind)
-    loss = target.loss(target.waveform(reference, rate), PGD.form, rate)
+    loss = target.loss(target.waveform(reference, rate), PGD().form, rate)
     return Objective([Defeat(heard, loss, reference)])

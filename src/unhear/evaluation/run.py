@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unhear.pieces import Workplace
 
 ROWS = "rows.jsonl"
+FIRST = b'{"about": '  # of every line
 
 
 @contextmanager
@@ -75,12 +76,12 @@ def run(
     itself, such as an attack that diverges or kills its workers, is told of in the outcome.
     """
     path, failures = folder / ROWS, list[str]()
-    found = rowsfile.load(path)  # raises before anything of another file is changed
     for file in (path, folder / SECONDS):
+        _require_ours(file)
         rowsfile.drop_half_a_line(file)
     for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
         rest.unlink()
-    left = _missing(tasks, found)
+    left = _missing(tasks, rowsfile.load(path))
     total = sum(len(task.listeners) for task in tasks)
     done = total - sum(map(len, left.values()))
     progress(done, total)
@@ -105,8 +106,18 @@ def run(
         ) from error
 
 
+def _require_ours(path: Path) -> None:
+    """Raise InputError for a file of something else, which would be cut short and sorted."""
+    if path.exists():
+        with path.open("rb") as file:
+            first = file.read(len(FIRST))
+        if first != FIRST[: len(first)]:
+            raise InputError(f"{path} holds no rows of an evaluation: name another folder")
+
+
 def so_far(folder: Path) -> list[Row]:
     """The rows of a run that may still be going on; raises InputError when there is none."""
+    _require_ours(folder / ROWS)
     found = rowsfile.load(folder / ROWS)
     if not found:
         raise InputError(f"nothing is done yet in {folder}: let the run begin first")
