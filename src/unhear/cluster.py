@@ -233,9 +233,9 @@ def _check(client: Any, shared: Sequence[Path]) -> None:
         found = client.run(
             _look, looked_for | {Path(seen.name): folders[-1]}, on_error="return"
         )
-    threads = client.nthreads()
-    for worker in found.keys() & threads.keys():  # others have just come, or gone
-        _check_worker(worker, threads[worker], found[worker])
+    for worker, threads in client.nthreads().items():
+        if worker in found:  # and has not just come
+            _check_worker(worker, threads, found[worker])
 
 
 def _look(looked_for: dict[Path, Path]) -> tuple[str, str | None, Path | None]:

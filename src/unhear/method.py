@@ -8,16 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from unhear.attacks import Attack
     from unhear.budgets import Budget
 
 METHOD = "0.1.0"  # the version in which everything last began to give something else
 # What alone has changed since: so that days of other work go on counting.
 SINCE = {"opt erase": 2, "speech": 2, "masked": 2}
-ALL = ", ".join([METHOD, *(f"{part} {number}" for part, number in SINCE.items())])
 
 
 def method_of(attack: Attack, target: str, budget: Budget) -> str:
     """The method as far as these take part in it."""
     parts = (f"{attack.name} {target}", target, type(budget).__name__.lower())
-    return ", ".join([METHOD, *(f"{part} {SINCE[part]}" for part in parts if part in SINCE)])
+    return _told(part for part in parts if part in SINCE)
+
+
+def _told(parts: Iterable[str]) -> str:
+    return ", ".join([METHOD, *(f"{part} {SINCE[part]}" for part in parts)])
+
+
+ALL = _told(SINCE)

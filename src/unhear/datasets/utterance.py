@@ -26,10 +26,11 @@ def recordings(folder: Path) -> list[Path]:
     """The audio files anywhere below the folder, by name; hidden files are none, nor is what
     `unhear evaluate` has left in a folder there.
     """
-    runs = {lock.parent for lock in folder.rglob(RUN_LOCK)}
+    found = list(folder.rglob("*"))
+    runs = {path.parent for path in found if path.name == RUN_LOCK}
     return sorted(
         path
-        for path in folder.rglob("*")
+        for path in found
         if path.suffix.lower() in READABLE
         and not path.name.startswith(".")
         and path.is_file()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Float32
 
 SAMPLE_RATE = 16_000  # Hz
+DIGITS = 8  # of the digest of a model in a folder
 SHORTEST = SAMPLE_RATE // 10  # samples; 0.1 s: on less, Whisper only invents text
 
 

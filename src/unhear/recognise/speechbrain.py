@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unhear.errors import InputError
-from unhear.recognise.base import SAMPLE_RATE, Recogniser, Transcript, recognised, version
+from unhear.recognise.base import (
+    DIGITS,
+    SAMPLE_RATE,
+    Recogniser,
+    Transcript,
+    recognised,
+    version,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, Float32
 
 PREFIX = "speechbrain:"
-DIGITS = 8  # of the digest of a folder
 INTERFACES = ("EncoderDecoderASR", "EncoderASR")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from unhear import weights
 from unhear.errors import InputError
-from unhear.recognise.base import Recogniser, Transcript, recognised, version
+from unhear.recognise.base import DIGITS, Recogniser, Transcript, recognised, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,6 @@ DECODING: dict[str, Any] = {
     "condition_on_previous_text": False,
     "vad_filter": False,
 }
-DIGITS = 8  # of the digest of a model in a folder
 
 
 @runtime_checkable
