@@ -60,7 +60,8 @@ NOTES = """\
 - Mixtures: speech of split `test` without the VoiceBank clips (they are the pairs), noise of
   split `test`. Noise and starting point of each clip are drawn once from a fixed seed and are
   the same at every SNR and for every `--clips`; short noises are repeated. A mixture that
-  would clip is scaled down together with its reference.
+  would clip is scaled down together with its reference. SNR: energy of the speech, pauses
+  included, to that of the noise.
 - VoiceBank pairs: speaker p287 belongs to the *training* set of VoiceBank+DEMAND (recipes hold
   it out for validation at most), so GTCRN (vctk) may know these recordings and has a head
   start there. Their noises also serve in the mixtures.

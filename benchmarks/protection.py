@@ -62,6 +62,7 @@ NOTES = """\
 - "on enhanced": WER of the enhanced protected recording against what was recognised in the
   enhanced unprotected one (raw), as in the paper's abstract.
 - "noise" is the control: white noise of the same SNR, not computed at all.
+- Clips: as in enhancement.md, and so is the SNR of speech to noise.
 - empty, looping: share of transcripts (enhanced protected, peak) without a word, or that repeat
   themselves as Whisper does on noise.
 """

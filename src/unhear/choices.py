@@ -36,14 +36,13 @@ GROUP = Group("Attack", sort_key=1)
 Weights = Annotated[
     str | None,
     Parameter(
-        group=GROUP,
         help="The enhancer's weights: a file, a folder, or ORGANISATION/MODEL in the local hub "
         "cache [its own]",
     ),
 ]
 Rate = Annotated[
     int | None,
-    Parameter(group=GROUP, help="sample rate in Hz of an enhancer of your own [16000]"),
+    Parameter(help="sample rate in Hz of an enhancer of your own [16000]"),
 ]
 
 Device = Annotated[

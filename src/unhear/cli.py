@@ -100,12 +100,13 @@ def protect(
 ) -> None:
     """Add a faint perturbation that makes enhancers fail, and measure the written file.
 
-    Rate, channels, length and sample format stay as they are, and so does whatever lies above
-    the enhancers' band. People hear the recording nearly as before, and recognisers still read
-    it: the protection is against whoever enhances it first with an enhancer named by --against;
-    others mostly see through it. What happens to a file on its way, such as a codec, can undo
-    it, unless it was computed to --survive that. Of the paper's attacks the default keeps most
-    words out (docs/protection.md); against one enhancer alone --attack apgd does better.
+    Rate, channels, length and sample format stay as they are (8-bit and lossy files become
+    16-bit), and so does whatever lies above the enhancers' band. People hear the recording
+    nearly as before, and recognisers still read it: the protection is against whoever enhances
+    it first with an enhancer named by --against; with others, most of the words get through.
+    What happens to a file on its way, such as a codec, can undo it, unless it was computed to
+    --survive that. Of the paper's attacks the default keeps most words out
+    (docs/protection.md); against one enhancer alone --attack apgd does better.
     """
     from unhear.protect_commands import Place, Showing, protect_files
 
@@ -279,16 +280,22 @@ def train(
     network: Annotated[str, Parameter(help="metricgan+ or segan")],
     *,
     data: Annotated[
-        Path, Parameter(help="folder with a manifest.csv; its train split is used")
+        Path,
+        Parameter(
+            help="folder with a manifest.csv; speech and noise of its split train are used"
+        ),
     ],
     output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
     seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0,
     warm_epochs: Annotated[
-        int | None, Parameter(help="supervised epochs", validator=Number(gte=0))
+        int | None, Parameter(help="supervised epochs [the recipe's]", validator=Number(gte=0))
     ] = None,
     adversarial_epochs: Annotated[
         int | None,
-        Parameter(help="epochs with the discriminator that follow", validator=Number(gte=0)),
+        Parameter(
+            help="epochs with the discriminator that follow [the recipe's]",
+            validator=Number(gte=0),
+        ),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -18,8 +18,9 @@ from unhear.settings import AttackSettings, given
 if TYPE_CHECKING:
     from unhear.evaluation.plan import Plan
 
-GRID = Group("Grid (every combination is evaluated; repeat a flag for more)", sort_key=1)
-CLIPS = Group("Recordings", sort_key=2)
+GRID = Group("Protections (every combination; repeat a flag for more)", sort_key=1)
+HEARD = Group("Listening", sort_key=2)
+CLIPS = Group("Recordings", sort_key=3)
 
 
 @Parameter(name="*", group=GRID, show_default=False)
@@ -35,7 +36,9 @@ class PlanChoice:
     )
     heard_by: Annotated[
         list[str],
-        Parameter(help="enhancer that also gets the protected recordings; all: every one"),
+        Parameter(
+            group=HEARD, help="enhancer that also gets the protected recordings; all: every one"
+        ),
     ] = field(default_factory=list[str])
     together: Annotated[bool, Parameter(help="defeat all of them at once", negative=())] = False
     spare: Annotated[list[str], Parameter(help="enhancer that should still work")] = field(
@@ -47,7 +50,7 @@ class PlanChoice:
     ] = field(default_factory=list[str])
     through: Annotated[
         list[str],
-        Parameter(help="what also happens to recordings before they are enhanced"),
+        Parameter(group=HEARD, help="what also happens to recordings before they are enhanced"),
     ] = field(default_factory=list[str])
     attack: Annotated[
         list[str],
@@ -96,14 +99,15 @@ class PlanChoice:
         Parameter(group=CLIPS, help="leave longer clips out, in s", validator=Number(gt=0)),
     ] = float("inf")
     loudness: Annotated[
-        bool, Parameter(help="also recognise the output at -23 LUFS", negative=())
+        bool, Parameter(group=HEARD, help="also recognise the output at -23 LUFS", negative=())
     ] = False
     raw: Annotated[
         bool,
         Parameter(
             name="--raw",
+            group=HEARD,
             negative="--no-raw",
-            help="also recognise the output as it comes, not only at full scale",
+            help="also recognise the output as it comes, not only at full scale [on]",
         ),
     ] = True
     seed: Annotated[
@@ -120,7 +124,10 @@ class PlanChoice:
         from unhear.evaluation.plan_file import read_plan
 
         if self.plan and replace(self, plan=None, limit=None) != PlanChoice():
-            raise InputError("--plan says it all: besides it, only --limit can be given")
+            raise InputError(
+                "--plan says it all: of what says how recordings are protected and heard, only "
+                "--limit can be given besides it"
+            )
         plan = read_plan(self.plan) if self.plan else self._of_flags()
         return changed(plan, self.limit, None, language)
 
