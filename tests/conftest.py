@@ -18,7 +18,7 @@ import rich.progress  # noqa: F401
 import safetensors.torch  # noqa: F401
 import scipy.signal  # noqa: F401
 import torch.nn.utils.parametrizations
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import unhear
@@ -38,8 +38,10 @@ from unhear.weights import fetch
 # Nobody waits where there is no network.
 os.environ["PIP_RETRIES"] = "0"
 
-# Speed is measured in benchmarks, never here.
-settings.register_profile("unhear", deadline=None)
+# Speed is measured in benchmarks, never here; and a run is like the one before.
+settings.register_profile(
+    "unhear", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("unhear")
 
 # The clips are short: a second thread only gets into the way of whatever else runs.

@@ -233,6 +233,7 @@ def test_white_noise_fills_the_budget_and_asks_nobody(budget) -> None:
     delta = WhiteNoise(seed=3)(audio, unasked, budget)
     assert torch.allclose(budget.size(delta), budget.radius(audio), rtol=1e-4)
     assert torch.equal(delta, WhiteNoise(seed=3)(audio, unasked, budget))
+    assert not torch.equal(delta, WhiteNoise(seed=4)(audio, unasked, budget))
     if isinstance(budget, MaxAmplitude):
         assert torch.allclose(delta.abs(), torch.full_like(delta, 0.01))
     correlation = (delta[0] * delta[1]).sum() / (delta[0].norm() * delta[1].norm())

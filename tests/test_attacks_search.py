@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 
 from unhear.attacks import APGD, PGD, Least
@@ -160,6 +161,45 @@ def test_apgd_halves_its_step_until_it_fits() -> None:
     goal = wanting(0.3 * (1 - UNTIL))
     delta = APGD(steps=200, step_size=2.0, start=0.0)(AUDIO[:1], goal, BUDGET)
     assert goal.resemblance(AUDIO[:1] + delta) < 0.02
+
+
+class Misleading(Watched):
+    """Losses by how often one has asked, whatever the audio; ascends everywhere."""
+
+    def __init__(self, loss: Callable[[int], float]) -> None:
+        super().__init__(AUDIO)
+        object.__setattr__(self, "_loss", loss)
+
+    def measured(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        self.seen.append(audio)
+        loss = torch.full((len(audio),), self._loss(len(self.seen)), dtype=audio.dtype)
+        return loss, torch.ones_like(audio)
+
+
+@pytest.mark.parametrize("loss", [float, lambda asked: 0.0 if asked == 1 else 10.0 - asked % 8])
+def test_apgd_goes_back_to_its_best_point(loss: Callable[[int], float]) -> None:
+    """Losses that only rise, or that fall now and then but never below the first."""
+    goal = Misleading(loss)
+    APGD(steps=100, start=0.0)(AUDIO, goal, BUDGET)
+    last = BUDGET.size(goal.seen[-1] - AUDIO)
+    assert (last < 0.5 * BUDGET.radius(AUDIO)).all()
+
+
+def test_apgd_shows_that_it_diverged() -> None:
+    """Beyond half of the budget the loss is undefined, and so is what comes of that."""
+    half = 0.5 * BUDGET.radius(AUDIO)[:, 0]
+
+    def loss(enhanced: Tensor, _clips: slice = ALL) -> Tensor:
+        return (half - (enhanced - AUDIO).norm(dim=-1)).sqrt()
+
+    assert APGD(steps=20)(AUDIO, Watched(random(4, seed=1), loss), BUDGET).isnan().any()
+
+
+def test_nesterov_looks_where_the_momentum_leads() -> None:
+    attack = PGD(steps=2, step_size=0.2, final_rate=1.0, momentum=0.5, start=0.0, nesterov=True)
+    attack(AUDIO[:2], goal := wanting(3.0, 3.0), BUDGET)
+    second = BUDGET.size(goal.seen[1] - AUDIO[:2])
+    torch.testing.assert_close(second, (1 + 0.5) * 0.2 * BUDGET.radius(AUDIO[:2]))
 
 
 def test_losses_come_with_the_gradient() -> None:

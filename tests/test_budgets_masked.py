@@ -32,18 +32,22 @@ def noise(seed: int, samples: int = 4000, rows: int = 2) -> torch.Tensor:
     return torch.randn(rows, samples, generator=generator, dtype=torch.float64)
 
 
+def as_file(audio: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(as_stored(audio.numpy(), "PCM_16"))
+
+
 @cache
 def around_noise(margin_db: float = 0.0) -> Masked:
     return Masked(margin_db, RATE).around(0.1 * noise(0))
 
 
-def peak_to_threshold_db(masker: torch.Tensor, added: torch.Tensor) -> float:
+def peak_to_threshold_db(masker: torch.Tensor, added: torch.Tensor, rate: int = RATE) -> float:
     """Of the loudest bin in the middle of the clip."""
-    middle = masker.shape[1] // Frames.at_rate(RATE).hop // 2
-    ((_, spectra),) = Frames.at_rate(RATE).spectra(added)
+    middle = masker.shape[1] // Frames.at_rate(rate).hop // 2
+    ((_, spectra),) = Frames.at_rate(rate).spectra(added)
     power = spectra[0, middle].abs().square()
     loudest = power.argmax()
-    threshold = masking_thresholds(masker, RATE)[0, middle, loudest]
+    threshold = masking_thresholds(masker, rate)[0, middle, loudest]
     return float(10 * torch.log10(power[loudest] / threshold))
 
 
@@ -119,15 +123,48 @@ def test_a_tone_masks_what_is_near_and_above(hertz: float, level: float, masked:
     assert (peak_to_threshold_db(tone(1000), weaker) < 0) == masked
 
 
-def test_the_threshold_of_one_tone_by_hand() -> None:
+@pytest.mark.parametrize("rate", [8000, RATE, 48_000])
+def test_the_threshold_of_one_tone_by_hand(rate: int) -> None:
     """A tone of 96 dB on a bin, whose neighbours add 1.76 dB, masked by itself.
 
     The Hann window's main lobe is three bins with powers of 1/4, 1, 1/4: a merged level of
     96 + 10·log10(1.5). At its own place a tone masks 6.025 dB + 0.275 dB a Bark less.
     """
-    own = peak_to_threshold_db(tone(1000), tone(1000))
+    own = peak_to_threshold_db(tone(1000, rate=rate), tone(1000, rate=rate), rate)
     at_1_khz = float(bark(torch.tensor([1000.0])))
     assert own == pytest.approx(6.025 + 0.275 * at_1_khz - 10 * np.log10(1.5), abs=0.01)
+
+
+def test_far_from_every_masker_the_threshold_is_12_db_below_that_in_quiet() -> None:
+    """ISO 11172-3 has it so for rates of 96 kbit/s and more; the loudest is taken for 96 dB."""
+    frames, audio, bin_ = Frames.at_rate(RATE), tone(1000), 38  # at 297 Hz
+    threshold = masking_thresholds(audio, RATE)[0, 8, bin_]
+    decibels = 96 + 10 * torch.log10(threshold / frames.loudest(audio))
+    quiet = threshold_in_quiet(frames.frequencies(RATE))[bin_]
+    assert float(decibels) == pytest.approx(float(quiet) - 12, abs=0.01)
+
+
+def test_a_faint_masker_falls_by_27_db_a_bark_above_it_too() -> None:
+    """The slope is flatter the more a masker exceeds 40 dB, and no steeper below that."""
+    frames = Frames.at_rate(RATE)
+    hertz = frames.frequencies(RATE)
+    both = tone(1000) + tone(312.5, 10 ** (-70 / 20))  # of 96 and of 26 dB
+    unit = frames.loudest(both)[0, 0, 0] / 10**9.6
+    quiet = 10 ** ((threshold_in_quiet(hertz) - 12) / 10)
+    masked = 10 * torch.log10(masking_thresholds(both, RATE)[0, 8] / unit - quiet)
+    near, far = 44, 48  # at 344 and at 375 Hz
+    slope = (masked[far] - masked[near]) / (bark(hertz)[far] - bark(hertz)[near])
+    assert float(slope) == pytest.approx(-27, abs=0.5)
+
+
+def test_a_part_has_the_thresholds_that_it_has_in_the_whole() -> None:
+    loud = noise(0, 8192, 1)
+    quiet = 1e-3 * loud.flip(1)
+    whole = Masked(0.0, RATE).around(torch.cat([loud, quiet], 1)).limits
+    part = Masked(0.0, RATE).knowing([loud, quiet]).around(quiet).limits
+    assert whole is not None
+    assert part is not None
+    torch.testing.assert_close(part[:, 2:-2], whole[:, 18:-2])  # but for windows at the seam
 
 
 def test_a_masker_is_the_strongest_within_half_a_bark() -> None:
@@ -258,18 +295,23 @@ def test_files_are_within_as_stored(level: float) -> None:
     samples = as_stored(level * falling[None] / np.abs(falling).max(), "PCM_16")
     audio = torch.from_numpy(samples)
 
-    def store(x: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(as_stored(x.numpy(), "PCM_16"))
-
     budget = Masked(0.0, RATE)
-    stored = stored_within(audio, noise(1, 8000, 1), budget, store)
-    change = stored - audio
+    change = stored_within(audio, noise(1, 8000, 1), budget, as_file) - audio
     assert change.any()
     bound = budget.around(audio)
     rounding = noise(2, 8000, 1).uniform_(-(2**-16), 2**-16, generator=torch.Generator())
     counted = 1 - float(bound.share_above(rounding))
     assert float(bound.share_above(change)) <= 1 - 0.94 * counted
     assert bound.holds(change, audio, torch.zeros_like(change)).all() == (level == 0.3)
+
+
+def test_what_is_clipped_counts_as_added() -> None:
+    audio = as_file(tone(300))
+    budget = Masked(0.0, RATE)
+    bound = budget.around(audio)
+    delta = bound.direction(noise(1, audio.shape[1], 1))
+    change = stored_within(audio, delta, budget, as_file) - audio
+    assert float(bound.share_above(change)) <= 0.05
 
 
 def test_too_much_does_not_hold() -> None:

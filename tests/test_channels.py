@@ -19,6 +19,7 @@ WITHOUT_CODECS = [
     *("pcm16", "gain", "resample-8k", "resample-48k", "offset", "room", "microphone", "denoise")
 ]
 DRAWN = ["gain", "offset", "room", "microphone", "denoise"]
+MANY = range(20)  # seeds
 
 
 def drawn(name: str, seed: int = 0, rate: int = RATE) -> Passage:
@@ -163,10 +164,28 @@ def test_offset_is_undone_at_any_rate(seed: int) -> None:
     assert int((tripled == 0).sum()) == 3 * cut
 
 
+def test_gains_and_cuts_fill_their_ranges() -> None:
+    quiet, ones = torch.full((1, 1), 1e-3), torch.ones(1, 3 * RATE)
+    gains = [power_db(drawn("gain", seed).there(quiet)) - power_db(quiet) for seed in MANY]
+    cuts = [int((drawn("offset", seed).there(ones) == 0).sum()) / RATE for seed in MANY]
+    assert min(gains) < -7
+    assert max(gains) > 7
+    assert min(cuts) < 0.2
+    assert max(cuts) > 0.8
+
+
 def test_offset_leaves_half_of_a_short_recording() -> None:
     passages = [drawn("offset", seed) for seed in range(8)]
     left = [int(passage.there(torch.ones(1, 2000)).sum()) for passage in passages]
     assert min(left) == 1000
+
+
+def tail_of(response: torch.Tensor, rate: int) -> tuple[float, float]:
+    """Level of what comes after the direct sound (dB to that), and its RT60 (s)."""
+    tail = response[1:].square()
+    decay = 10 * torch.log10(tail.flip(0).cumsum(0).flip(0) / tail.sum())  # Schroeder, 1965
+    between = (int((decay > -5).sum()), int((decay > -25).sum()))
+    return 10 * np.log10(float(tail.sum())), 3 * (between[1] - between[0]) / rate
 
 
 @pytest.mark.parametrize("rate", [8000, RATE, 48_000])
@@ -177,22 +196,57 @@ def test_rooms_are_small_and_the_direct_sound_comes_first(rate: int, seed: int) 
     response = drawn("room", seed, rate).there(impulse)[0]
     assert float(response[0]) == pytest.approx(1, abs=1e-5)
     assert float(response[1 : rate // 1000].abs().max()) < 1e-5
-    tail = response[1:].square()
-    assert -10.1 <= 10 * np.log10(float(tail.sum())) <= 0.1
-    decay = 10 * torch.log10(tail.flip(0).cumsum(0).flip(0) / tail.sum())  # Schroeder, 1965
-    between = (int((decay > -5).sum()), int((decay > -25).sum()))
-    rt60 = 3 * (between[1] - between[0]) / rate
+    level_db, rt60 = tail_of(response, rate)
+    assert -10.1 <= level_db <= 0.1
     assert 0.9 * 0.15 < rt60 < 1.1 * 0.4
 
 
+def test_rooms_fill_their_ranges() -> None:
+    impulse = torch.zeros(1, RATE)
+    impulse[0, 0] = 1
+    rooms = [tail_of(drawn("room", seed).there(impulse)[0], RATE) for seed in MANY]
+    levels_db, rt60s = zip(*rooms, strict=True)
+    assert min(levels_db) < -7
+    assert max(levels_db) > -3
+    assert min(rt60s) < 0.22
+    assert max(rt60s) > 0.33
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_microphones_add_noise_and_colour(seed: int) -> None:
+def test_microphones_add_a_little_noise_and_keep_the_level(seed: int) -> None:
     passage, audio = drawn("microphone", seed), noise(1, 2 * RATE)
     there, mirrored = passage.there(audio), passage.there(-audio)
     added, heard = (there + mirrored) / 2, (there - mirrored) / 2  # the noise has no sign
     assert 29.9 <= power_db(heard) - power_db(added) <= 40.1
     assert -4 <= power_db(heard) - power_db(audio) <= 3
     assert not passage.there(torch.zeros(1, 100)).any()
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_microphones_have_a_band_a_tilt_and_coloured_noise(rate: int) -> None:
+    """Cut from 40 to 120 Hz and from 0.8 of the band on, by 1 dB an octave at most in between;
+    the noise is anything from white to brown.
+    """
+    tilts, slopes = [], []
+    for seed in MANY:
+        passage, click = drawn("microphone", seed, rate), torch.zeros(1, 2 * rate)
+        click[0, rate] = 1
+        there, mirrored = passage.there(click), passage.there(-click)
+        response = 20 * torch.fft.rfft((there - mirrored)[0] / 2).abs().log10()
+        noise = torch.fft.rfft((there + mirrored)[0] / 2).abs().square()
+        (at_40, at_500, at_1000, at_2000, at_end) = (
+            float(response[2 * hertz]) for hertz in (40, 500, 1000, 2000, rate // 2)
+        )
+        tilt = (at_2000 - at_500) / 2  # dB an octave
+        assert 2.8 <= at_1000 + tilt * np.log2(rate / 2000) - at_end <= 8.9
+        assert 2.8 <= at_1000 + tilt * np.log2(40 / 1000) - at_40 <= 19.4
+        low, high = (10 * torch.log10(noise[2 * f : 4 * f].mean()) for f in (250, 2000))
+        tilts.append(tilt)
+        slopes.append(float(low - high) / (10 * np.log10(8)))  # of power, as 1 / f^slope
+    assert -1.02 <= min(tilts) < -0.6
+    assert 0.6 < max(tilts) <= 1.02
+    assert -0.1 <= min(slopes) < 0.5
+    assert 1.5 < max(slopes) <= 2.1
 
 
 @pytest.mark.parametrize("seed", range(5))

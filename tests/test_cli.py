@@ -22,12 +22,15 @@ import torch
 from safetensors.torch import save
 
 from unhear import commands
-from unhear.attacks import ATTACKS
+from unhear.attacks import ATTACKS, PGD
 from unhear.audio import writer
+from unhear.budgets import SignalToNoise
 from unhear.channels import CHANNELS
+from unhear.choices import Choice
 from unhear.cli import main
 from unhear.enhancers import registry
 from unhear.errors import FailureError, InputError
+from unhear.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -509,6 +512,15 @@ def strict_json(text: str) -> Any:
         raise AssertionError(constant)
 
     return json.loads(text, parse_constant=refuse)
+
+
+def test_what_is_done_unless_told() -> None:
+    """The README's figures are of this."""
+    choice = Choice()
+    assert choice.against == ["metricgan+"]
+    assert choice.make_budget() == SignalToNoise(25.0)
+    assert choice.make_attack() == PGD(steps=100, step_size=0.2)
+    assert choice.make_target() == Target("erase")
 
 
 def test_protect_json_is_one_document(unhear: Callable[..., Outcome]) -> None:

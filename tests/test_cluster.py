@@ -242,12 +242,16 @@ def test_workers_that_come_or_go_meanwhile_are_not_looked_at(tmp_path):
             pass
 
         def run(self, *_args, **_more):
-            return {"tcp://here:1": (VERSION, "1", None), "tcp://gone:1": (VERSION, "1", None)}
+            return {"tcp://here:1": (VERSION, "1", None), "tcp://gone:1": bad}
 
         def nthreads(self):
-            return {"tcp://here:1": 1, "tcp://new:1": 2}
+            return {"tcp://here:1": 1, "tcp://new:1": 2} | come_back
 
+    bad, come_back = ("0.0.0", "1", None), {}
     cluster._check(Client(), [tmp_path])
+    come_back = {"tcp://gone:1": 1}
+    with pytest.raises(InputError, match=r"has unhear 0\.0\.0"):
+        cluster._check(Client(), [tmp_path])
 
 
 def test_a_worker_looks_around(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from unhear.evaluation.views import (
     clip_table,
     heard_as_attacked,
     protection_table,
+    quality_table,
     transfer_map,
     wer_plot,
 )
@@ -175,6 +176,44 @@ def test_plots_and_tables_have_a_line_for_each_way_and_snr():
     assert len(table.rows) == 4
     assert all(len(line) == len(table.columns) for line in table.rows)
     assert len(clip_table("clips", rows).rows) == len(rows)
+
+
+def cells(table: Table) -> dict[str, object]:
+    """The first line, by the titles of the columns."""
+    return dict(zip([each.title for each in table.columns], table.rows[0], strict=True))
+
+
+def test_every_column_has_its_own_figure():
+    own = row("a", after="red green", raw="red")
+    own["heard"]["protected"] = "red"
+    own["figures"] = {name: float(n) for n, name in enumerate(own["figures"], 1)}
+    figure = own["figures"]
+    ways = cells(protection_table("all", [own]))
+    assert ways["RPR"] == figure["rpr"]
+    assert ways["gain in dB"] == figure["gain_db"]
+    assert ways["level in dB"] == figure["level_change_db"]
+    assert (ways["WER noisy"], ways["WER protected"]) == (0, 75)
+    quality = cells(quality_table("quality", [own]))
+    named = {
+        "SNR": "snr_db",
+        "segmental": "segmental_snr_db",
+        "A-weighted": "a_weighted_snr_db",
+        "audible": "share_unmasked",
+        "peak": "peak",
+        "PESQ-wb": "pesq_wb",
+        "PESQ-nb": "pesq_nb",
+        "STOI": "stoi",
+        "ESTOI": "estoi",
+        "DNSMOS before": "dnsmos_noisy",
+        "DNSMOS after": "dnsmos_protected",
+    }
+    assert named.keys() == QUALITY.keys()
+    for title, name in named.items():
+        assert float(str(quality[title])) == figure[name], title
+    clips = cells(clip_table("clips", [own]))
+    assert clips["perturbation SNR"] == figure["snr_db"]
+    assert clips["PESQ"] == figure["pesq_wb"]
+    assert clips["RPR"] == figure["rpr"]
 
 
 def test_the_overview_of_one_snr_and_one_listener_has_neither_plot_nor_map():

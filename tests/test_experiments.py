@@ -44,10 +44,10 @@ def test_a_figure_that_is_undefined_is_not_the_highest():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_each_has_a_headline_and_numbers(name):
+def test_each_has_numbers_and_claims_nothing_that_these_rows_do_not_say(name):
     found = EXPERIMENTS[name].show(rows())
     assert found.tables
-    assert found.title in markdown(found)
+    assert bool(found.headlines) is (name in {"fig3", "fig4", "erase"})
 
 
 def test_fig3_compares_the_abstracts_figure_with_the_strongest_attack():

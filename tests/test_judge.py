@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf, isnan, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from unhear.audio import Recording
+from unhear import metrics
+from unhear.audio import Recording, as_stored, resample
 from unhear.channels import Passage
 from unhear.enhance import loudness_normalised, peak_normalised
 from unhear.enhancers.base import Card, Enhancer
-from unhear.evaluation.judge import Transcripts, hear, measure
+from unhear.evaluation.judge import Transcripts, hear, measure, transcribe
 from unhear.metrics import snr_db
+from unhear.recognise import Recogniser, Transcript
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +101,60 @@ def test_figures_of_a_known_perturbation() -> None:
     assert figures.level_change_db == pytest.approx(20 * np.log10(0.9), abs=0.01)
     assert figures.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.01)
     assert figures.peak == pytest.approx(0.05, abs=0.001)
+
+
+def syllables_at_48_khz() -> tuple[Recording, Recording]:
+    """Tones that come and go, all below 8 kHz, and the same with noise 20 dB below them."""
+    time, random = np.arange(2 * RATE) / RATE, np.random.default_rng(0)
+    tones = sum(np.sin(2 * np.pi * hertz * time) / hertz for hertz in (200, 400, 800, 1600))
+    loudness = 20 * (1 + np.sin(2 * np.pi * 4 * time))
+    hiss, added = random.normal(size=(2, time.size))
+    speech = resample((loudness * tones + 1e-3 * hiss)[None], RATE, 48_000)
+    added = resample(added[None], RATE, 48_000)
+    added *= 0.1 * np.linalg.norm(speech) / np.linalg.norm(added)
+    noisy = Recording(as_stored(speech, "PCM_16"), 48_000)
+    return noisy, noisy.with_samples(as_stored(speech + added, "PCM_16"))
+
+
+def test_figures_are_of_the_signals_that_they_are_said_to_be_of() -> None:
+    noisy, protected = syllables_at_48_khz()
+    figures = measure(hear(noisy, protected, Gain(0.5)))
+    before, after = (resample(each.samples, 48_000, RATE)[0] for each in (noisy, protected))
+    full_scale = float(np.linalg.norm(after - before))
+    steps = 2**15 * full_scale
+    assert figures.gain_db == pytest.approx(-6.02, abs=0.1)
+    assert figures.rpr == pytest.approx(log(steps / 2) / log(steps), rel=1e-3)
+    assert figures.rpr_unit == pytest.approx(log(full_scale / 2) / log(full_scale), rel=1e-3)
+    assert figures.si_sdr_db == pytest.approx(20, abs=0.2)
+    segmental = metrics.segmental_snr_db(before, after - before)
+    assert figures.segmental_snr_db == pytest.approx(segmental, abs=0.01)
+    found = {}
+    for name in ("pesq_wb", "pesq_nb", "stoi", "estoi"):
+        found[name] = getattr(metrics, name)(before, after)
+        assert getattr(figures, name) == pytest.approx(found[name], abs=1e-3), name
+    assert len({round(each, 3) for each in found.values()}) == 4  # none is taken for another
+
+
+class Listening(Recogniser):
+    """Notes how many samples it gets."""
+
+    name = identity = "listening"
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+    def load(self) -> None:
+        pass
+
+    def transcribe(self, audio: np.ndarray, language: str | None = None) -> Transcript:
+        self.heard.append(len(audio))
+        return Transcript("", "en")
+
+
+def test_recognisers_hear_16_khz() -> None:
+    recogniser = Listening()
+    transcribe(hear(*syllables_at_48_khz(), Gain(0.5)), recogniser)
+    assert set(recogniser.heard) == {2 * RATE}
 
 
 def test_an_unchanged_recording_has_no_perturbation() -> None:

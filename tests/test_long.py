@@ -25,6 +25,7 @@ from unhear.errors import InputError
 from unhear.files import Result, protect_file
 from unhear.kept import KeptBeside
 from unhear.networks.base import NetworkEnhancer
+from unhear.objective import Defeat, Objective
 from unhear.present import summary
 from unhear.protect import Protector
 from unhear.targets import Target
@@ -101,6 +102,29 @@ def test_batches_and_sections_change_nothing_but_rounding(
     differs = parts != whole(recording).samples
     # A gradient that is next to nothing may have either sign.
     assert differs.mean() < 1e-3
+
+
+@pytest.mark.usefixtures("short")
+def test_enhancers_hear_what_comes_before_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    references: list[torch.Tensor] = []
+
+    class Watching(FGSM):
+        def __call__(
+            self, audio: torch.Tensor, objective: Objective, budget: Budget
+        ) -> torch.Tensor:
+            (goal,) = objective.defeated
+            assert isinstance(goal, Defeat)
+            references.append(goal.reference)
+            return super().__call__(audio, objective, budget)
+
+    way = protector(Watching(), MaxAmplitude(0.002))
+    way(babble(11.3))
+    assert len(references) > 1
+    parts = torch.cat(references)
+    references.clear()
+    monkeypatch.setattr(protect, "BATCH_SECONDS", 1000)
+    way(babble(11.3))
+    torch.testing.assert_close(parts, references[0])
 
 
 @pytest.mark.usefixtures("short")
@@ -310,9 +334,11 @@ def test_a_long_file_is_judged_by_its_loudest_part(
 ) -> None:
     monkeypatch.setattr(files, "LONGEST_JUDGED_SECONDS", 5)
     monkeypatch.setattr(files, "EXCERPT_SECONDS", 2.0)
+    monkeypatch.setattr(files, "BLOCK", 20_000)
     source, output = tmp_path / "in.wav", tmp_path / "out.wav"
     samples = babble(9).samples.copy()
     samples[:, 3 * RATE : 5 * RATE] = samples[:, 7 * RATE : 9 * RATE] * 2
+    samples[:, 6 * RATE :] *= 0.1
     write(Recording(samples, RATE), source)
     result = protect_file(source, output, protector(), None, lambda *_: None)
     noisy, protected = read(source), read(output)

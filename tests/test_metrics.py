@@ -231,6 +231,11 @@ def test_stoi_is_undefined_without_enough_sound(intelligibility: Callable[..., f
         assert isnan(intelligibility(NOISE[:samples], NOISE[:samples]))
 
 
+def test_estoi_is_the_stricter_one():
+    noisy = VOICE + NOISE
+    assert metrics.stoi(VOICE, noisy) > metrics.estoi(VOICE, noisy) + 0.05
+
+
 def test_estoi_of_unrelated_noise_is_none():
     other = np.random.default_rng(1).normal(size=NOISE.size)
     assert metrics.estoi(NOISE, other) == pytest.approx(0, abs=0.05)

@@ -8,10 +8,12 @@ import torch
 from unhear.attacks import PGD
 from unhear.budgets import SignalToNoise
 from unhear.channels import Channel, Passage, Survivable, WithDownmix, find_channel
+from unhear.chunks import Chunks
 from unhear.enhancers.base import Card, Enhancer
 from unhear.objective import ALLOWED_DB, WEAKEST, Defeat, Heard, Objective, Spare, arrived
 from unhear.passages import Passages, drawn
-from unhear.targets import Distance, resemblance
+from unhear.sides import side_of
+from unhear.targets import Distance, Target, resemblance
 
 SAMPLES = 64
 RATE = 16_000
@@ -161,6 +163,13 @@ def test_what_a_channel_does_is_no_change_of_the_friend(audio: torch.Tensor) -> 
     assert changed(friend, rounded + 0.1).min() > 0
 
 
+def test_what_a_channel_undoes_is_no_change_of_the_friend(audio: torch.Tensor) -> None:
+    rounded = torch.round(audio * 2**15) / 2**15
+    friend = spare(random(SAMPLES, SAMPLES, seed=1), rounded)
+    passage = Passage(lambda audio: audio / 4, lambda audio, _rate: 4 * audio)
+    assert changed(friend, passage.there(rounded), passage).abs().max() < 1e-12
+
+
 def test_a_friend_that_hears_the_same_is_kept_within_its_allowance(audio: torch.Tensor) -> None:
     """Both hear everything; the friend, one direction much louder than the other does."""
     mixed, friends = random(SAMPLES, SAMPLES, seed=1), random(SAMPLES, SAMPLES, seed=2)
@@ -198,6 +207,31 @@ def test_a_downmix_counts_for_all_its_channels(audio: torch.Tensor) -> None:
     own = stereo.square().mean(1)
     downmixes = stereo.unflatten(0, (2, 2)).mean(1).square().mean(1)
     torch.testing.assert_close(objective.losses(stereo), own + downmixes.repeat_interleave(2))
+
+
+def test_words_that_only_a_mono_listener_hears_are_left() -> None:
+    """In the first recording another noise is added to both sides, with opposite signs; in
+    the second, which is the same on both, nothing is left.
+    """
+
+    def noise(seed: int) -> torch.Tensor:
+        return 0.1 * random(8000, seed=seed)
+
+    stereo = torch.stack([noise(0) + noise(2), noise(0) - noise(2), noise(1), noise(1)])
+    other = torch.stack([noise(0) + 9 * noise(3), noise(0) - 9 * noise(3), noise(4), noise(4)])
+    objective = Objective([whole(Gain(torch.ones(1)), stereo, (WithDownmix(2),))])
+    for left in (objective.resemblance(other), objective.pull(other).left()):
+        assert left[:2].min() > 0.99
+        assert left[2:].max() < 0.3
+
+
+def test_references_are_in_the_order_in_which_clips_are_heard() -> None:
+    """Of a recording of two channels in several chunks, each with its downmix."""
+    audio, half = 0.1 * random(2, 24_000).float(), 8000
+    places = Chunks((0, half), 2 * half, half)
+    side = side_of(Gain(torch.ones(1)), audio, RATE, Target("erase"), places)
+    goal = side.to_defeat(Target("erase"), "mse")
+    torch.testing.assert_close(goal.heard(places.cut(audio).flatten(0, 1)), goal.reference)
 
 
 # What happens on the way

@@ -73,6 +73,23 @@ def test_another_utterance_is_aligned_trimmed_or_padded(samples: int) -> None:
     torch.testing.assert_close(scale, torch.full_like(scale, float(scale[0])))
 
 
+def test_a_sentence_of_another_rate_lasts_as_long() -> None:
+    tripled = Recording(noise(9000)[None].double().numpy(), 3 * RATE)
+    target = Target("speech", tripled).waveform(noise(1, 8000), RATE)
+    assert not target[:, 3100:].any()
+    assert target[:, 2500:2900].any()
+
+
+def test_a_sentence_is_as_loud_as_what_it_replaces_and_not_as_the_rest() -> None:
+    reference = noise(1, 8000)
+    reference[:, 4000:] *= 10
+    target = Target("speech", said(noise(3000, seed=1))).waveform(reference, RATE)
+    words = slice(100, 2900)
+    torch.testing.assert_close(
+        rms(target[:, words]), rms(reference[:, words]), rtol=0.1, atol=0
+    )
+
+
 def test_what_is_said_late_is_moved_to_the_front() -> None:
     reference, spoken = torch.zeros(1, 6000), torch.zeros(8000)
     reference[0, 500:] = noise(5500)
@@ -133,11 +150,12 @@ def test_mel_filters_cover_the_spectrum_once() -> None:
     torch.testing.assert_close(covered, torch.ones_like(covered), rtol=0, atol=1e-4)
 
 
-def test_a_tone_lights_its_band() -> None:
-    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE)[None]
-    band = int(mel_power(tone, RATE)[0].mean(1).argmax())
-    lit = mel_filters(RATE)[band] > 0
-    assert lit[32]  # 1000 Hz is bin 32 of 512 points at 16 kHz
+@pytest.mark.parametrize("rate", [8000, RATE, 48_000])
+def test_a_tone_lights_its_band(rate: int) -> None:
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(rate) / rate)[None]
+    band = int(mel_power(tone, rate)[0].mean(1).argmax())
+    lit = mel_filters(rate)[band] > 0
+    assert lit[round(1000 * 512 / rate)]  # of a window of 512 samples
 
 
 def test_rounding_is_to_16_bits_and_lets_gradients_through() -> None:
