@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import sys
 import typing
 from importlib import import_module
 
@@ -32,6 +33,9 @@ with install_import_hook("unhear", "beartype.beartype"):
             import_module(module.name)
 typing.TYPE_CHECKING = False
 
+from command_line import Outcome
+
+from unhear.cli import main
 from unhear.errors import FailureError
 from unhear.weights import fetch
 
@@ -59,3 +63,20 @@ def fetched():
             pytest.skip(f"no weights: {error}")
 
     return fetched
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Calls the entry point as the shell would, in this process."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["unhear", *arguments])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return Outcome(code, *capsys.readouterr())
+
+    return call

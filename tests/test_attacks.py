@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from toys import Linear
 
 from unhear.attacks import APGD, ATTACKS, FGSM, OPT, PGD, Attack, WhiteNoise, make_attack
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded
-from unhear.enhancers.base import Card, Enhancer
 from unhear.errors import InputError
 from unhear.objective import Defeat, Heard, Objective
 from unhear.targets import Distance
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLES = 64
-CARD = Card("linear", "y = A x", 16_000, 0, True, True, "", "", "")
-
-
-class Linear(Enhancer):
-    """y = A x."""
-
-    def __init__(self, matrix: Tensor) -> None:
-        self.card, self.matrix = CARD, matrix
-
-    def enhance(self, audio: Tensor) -> Tensor:
-        return audio @ self.matrix.T
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

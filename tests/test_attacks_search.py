@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from toys import Through
 
 from unhear.attacks import APGD, PGD, Least
 from unhear.attacks.apgd import checkpoints
@@ -17,7 +18,6 @@ from unhear.attacks.base import best_of
 from unhear.attacks.pgd import LOOK_EVERY
 from unhear.budgets import SignalToNoise
 from unhear.channels import Passage
-from unhear.enhancers.base import Card, Enhancer
 from unhear.objective import Defeat, Heard, Objective, Pull
 from unhear.passages import Passages
 from unhear.targets import ALL, Distance
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 SAMPLES = 64
 BUDGET = SignalToNoise(20.0)  # a tenth of the recording's norm
 UNTIL = 0.1
-
-
-class Through(Enhancer):
-    """y = x."""
-
-    def __init__(self) -> None:
-        self.card = Card("through", "y = x", 16_000, 0, True, True, "", "", "")
-
-    def enhance(self, audio: Tensor) -> Tensor:
-        return audio
 
 
 def wavy(enhanced: Tensor, _clips: slice = ALL) -> Tensor:

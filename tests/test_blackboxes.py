@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate
+from sounds import DEMO
 
 from unhear.audio import read, resample
 from unhear.blackboxes import log_mmse
@@ -23,7 +21,7 @@ NOISE_SECONDS = 2  # before and behind the speech, since the filters need a whil
 
 def speech(rate: int) -> np.ndarray:
     """Three seconds of the recording that ships with the package."""
-    demo = read(Path(str(files("unhear") / "assets" / "demo.wav")))
+    demo = read(DEMO)
     return resample(demo.samples[:1, : 3 * demo.sample_rate], demo.sample_rate, rate)[0]
 
 

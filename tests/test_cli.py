@@ -27,13 +27,14 @@ from unhear.audio import writer
 from unhear.budgets import SignalToNoise
 from unhear.channels import CHANNELS
 from unhear.choices import Choice
-from unhear.cli import main
 from unhear.enhancers import registry
 from unhear.errors import FailureError, InputError
 from unhear.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from command_line import Outcome
 
 RATE = 16_000
 SNR_DB = 25.0  # unless told
@@ -103,46 +104,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Half a second of audio is not worth a second thread, least of all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def content_of(folder: Path) -> dict[str, bytes | None]:
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
     }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def unhear(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
-    """Calls the entry point as the shell would, in this process."""
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["unhear", *arguments])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        return Outcome(code, *capsys.readouterr())
-
-    return run
 
 
 def in_process_of_its_own(
@@ -326,12 +292,12 @@ BAD: dict[str, Bad] = {
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD)
 def test_bad_input_ends_in_one_sentence_and_changes_nothing(
-    case: Bad, unhear: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
+    case: Bad, cli: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         case.world(patch)
         before = content_of(folder)
-        outcome = unhear(*case.arguments)
+        outcome = cli(*case.arguments)
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err.startswith("unhear: ")
@@ -446,12 +412,12 @@ ODD: dict[str, Odd] = {
 
 @pytest.mark.parametrize("case", ODD.values(), ids=ODD)
 def test_odd_input_gives_the_right_file(
-    case: Odd, unhear: Callable[..., Outcome], folder: Path
+    case: Odd, cli: Callable[..., Outcome], folder: Path
 ) -> None:
     Path(case.source).write_bytes(encoded(case.audio, case.kind, case.subtype, case.rate))
     kept = Path(case.source).read_bytes()
     steps = () if "fgsm" in case.arguments else ("--steps", "2")
-    outcome = unhear("protect", case.source, "-o", case.output, *steps, *case.arguments)
+    outcome = cli("protect", case.source, "-o", case.output, *steps, *case.arguments)
     assert (outcome.code, outcome.err) == (0, "")
     assert case.notes in outcome.out
     assert Path(case.source).read_bytes() == kept
@@ -475,18 +441,18 @@ def within_budget(source: np.ndarray, written: np.ndarray, subtype: str) -> None
 
 
 def test_silence_and_what_cannot_be_protected_come_back_unchanged(
-    unhear: Callable[..., Outcome],
+    cli: Callable[..., Outcome],
 ) -> None:
     for samples in (np.zeros((RATE, 1)), sound(peak=2**-15)):
         Path("in.wav").write_bytes(encoded(samples))
-        assert unhear("protect", "in.wav", "-o", "out.wav", "--steps=2", "--force").code == 0
+        assert cli("protect", "in.wav", "-o", "out.wav", "--steps=2", "--force").code == 0
         assert np.array_equal(soundfile.read("in.wav")[0], soundfile.read("out.wav")[0])
 
 
 def test_several_inputs_keep_their_names_in_a_new_folder(
-    unhear: Callable[..., Outcome],
+    cli: Callable[..., Outcome],
 ) -> None:
-    outcome = unhear(*PROTECT, "new", "good.wav", "other.wav", "good.flac")
+    outcome = cli(*PROTECT, "new", "good.wav", "other.wav", "good.flac")
     assert (outcome.code, outcome.err) == (0, "")
     names = {path.name for path in Path("new").iterdir()}
     assert names == {"good.wav", "other.wav", "good.flac"}
@@ -494,10 +460,10 @@ def test_several_inputs_keep_their_names_in_a_new_folder(
     assert np.array_equal(soundfile.read("new/good.wav")[0], soundfile.read("new/good.flac")[0])
 
 
-def test_force_overwrites_and_the_seed_decides(unhear: Callable[..., Outcome]) -> None:
+def test_force_overwrites_and_the_seed_decides(cli: Callable[..., Outcome]) -> None:
     written = []
     for seed in ("3", "3", "4"):
-        assert unhear(*PROTECT, "there.wav", "good.wav", "--force", "--seed", seed).code == 0
+        assert cli(*PROTECT, "there.wav", "good.wav", "--force", "--seed", seed).code == 0
         written.append(Path("there.wav").read_bytes())
     assert written[0] == written[1] != written[2]
 
@@ -523,9 +489,9 @@ def test_what_is_done_unless_told() -> None:
     assert choice.make_target() == Target("erase")
 
 
-def test_protect_json_is_one_document(unhear: Callable[..., Outcome]) -> None:
+def test_protect_json_is_one_document(cli: Callable[..., Outcome]) -> None:
     Path("silent.wav").write_bytes(encoded(np.zeros((RATE // 2, 2))))
-    outcome = unhear(*PROTECT, "new", "good.wav", "silent.wav", "--json", "--snr", "30")
+    outcome = cli(*PROTECT, "new", "good.wav", "silent.wav", "--json", "--snr", "30")
     assert (outcome.code, outcome.err) == (0, "")
     first, silent = strict_json(outcome.out)["files"]
     assert set(first) == {
@@ -543,9 +509,9 @@ def test_protect_json_is_one_document(unhear: Callable[..., Outcome]) -> None:
     assert "silent" in silent["notes"][0]
 
 
-def test_every_enhancer_and_channel_is_told_of(unhear: Callable[..., Outcome]) -> None:
+def test_every_enhancer_and_channel_is_told_of(cli: Callable[..., Outcome]) -> None:
     ways = ("--against", "metricgan+", "--spare", "segan", "--survive", "mulaw", "--seed", "1")
-    outcome = unhear(*OUT, "good.wav", *ways, "--json")
+    outcome = cli(*OUT, "good.wav", *ways, "--json")
     [file] = strict_json(outcome.out)["files"]
     heard = [(each["enhancer"], each["spared"], each["through"]) for each in file["heard_by"]]
     assert heard == [
@@ -558,7 +524,7 @@ def test_every_enhancer_and_channel_is_told_of(unhear: Callable[..., Outcome]) -
     levels = {each["figures"]["level_change_db"] for each in file["heard_by"]}
     assert len(levels) == 4
     assert file["settings"]["survive"] == ["mulaw"]
-    told = unhear(*PROTECT, "again.wav", "good.wav", *ways, "--report", "pages").out
+    told = cli(*PROTECT, "again.wav", "good.wav", *ways, "--report", "pages").out
     page = Path("pages/again.html").read_text("utf-8")
     for text in (told, page):
         assert "spared segan, mulaw" in text
@@ -573,19 +539,19 @@ def test_every_enhancer_and_channel_is_told_of(unhear: Callable[..., Outcome]) -
     ],
 )
 def test_budgets_of_the_ear(
-    unhear: Callable[..., Outcome],
+    cli: Callable[..., Outcome],
     budget: tuple[str, str],
     figure: str,
     holds: Callable[[float], bool],
 ) -> None:
-    outcome = unhear(*OUT, "good.wav", *budget, "--json")
+    outcome = cli(*OUT, "good.wav", *budget, "--json")
     [file] = strict_json(outcome.out)["files"]
     assert holds(file["figures"][figure])
 
 
-def test_both_of_two_enhancers_lose_level(unhear: Callable[..., Outcome]) -> None:
+def test_both_of_two_enhancers_lose_level(cli: Callable[..., Outcome]) -> None:
     silence = ("--target", "silence", "--steps", "10", "--snr", "20", "--json")
-    outcome = unhear("protect", "good.wav", "-o", "out.wav", *AGAINST_BOTH, *silence)
+    outcome = cli("protect", "good.wav", "-o", "out.wav", *AGAINST_BOTH, *silence)
     [file] = strict_json(outcome.out)["files"]
     assert [each["enhancer"] for each in file["heard_by"]] == ["metricgan+", "segan"]
     for each in file["heard_by"]:
@@ -593,15 +559,15 @@ def test_both_of_two_enhancers_lose_level(unhear: Callable[..., Outcome]) -> Non
 
 
 def test_json_of_the_other_commands(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    enhanced = unhear("enhance", "good.wav", "-o", "out.wav", "--json")
+    enhanced = cli("enhance", "good.wav", "-o", "out.wav", "--json")
     assert strict_json(enhanced.out) == {
         "with": "metricgan+",
         "raw": False,
         "files": [{"source": "good.wav", "output": "out.wav"}],
     }
-    transcribed = unhear("transcribe", "good.wav", "--json")
+    transcribed = cli("transcribe", "good.wav", "--json")
     assert strict_json(transcribed.out)["files"] == [
         {"source": "good.wav", "text": "[music] 8000", "language": "de"}
     ]
@@ -610,10 +576,10 @@ def test_json_of_the_other_commands(
 # enhance
 
 
-def test_enhance_normalises_the_peak_unless_told(unhear: Callable[..., Outcome]) -> None:
+def test_enhance_normalises_the_peak_unless_told(cli: Callable[..., Outcome]) -> None:
     Path("in.wav").write_bytes(encoded(sound(rate=44_100, channels=2), rate=44_100))
-    assert unhear("enhance", "in.wav", "-o", "loud.wav").out == "in.wav → loud.wav\n"
-    assert unhear("enhance", "in.wav", "-o", "raw.wav", "--raw").code == 0
+    assert cli("enhance", "in.wav", "-o", "loud.wav").out == "in.wav → loud.wav\n"
+    assert cli("enhance", "in.wav", "-o", "raw.wav", "--raw").code == 0
     loud, raw = (soundfile.read(name)[0] for name in ("loud.wav", "raw.wav"))
     step = 2**-15
     assert (np.abs(loud).max(0) >= 1 - step).all()
@@ -627,34 +593,34 @@ def test_enhance_normalises_the_peak_unless_told(unhear: Callable[..., Outcome])
         assert info.frames == RATE // 2
 
 
-def test_enhance_of_silence_is_silence(unhear: Callable[..., Outcome]) -> None:
+def test_enhance_of_silence_is_silence(cli: Callable[..., Outcome]) -> None:
     Path("in.wav").write_bytes(encoded(np.zeros((1000, 1))))
-    assert unhear("enhance", "in.wav", "-o", "out.wav").code == 0
+    assert cli("enhance", "in.wav", "-o", "out.wav").code == 0
     assert not soundfile.read("out.wav")[0].any()
 
 
-def test_enhance_of_floats_into_flac(unhear: Callable[..., Outcome]) -> None:
+def test_enhance_of_floats_into_flac(cli: Callable[..., Outcome]) -> None:
     """What is written is 16 bits, so FLAC can hold it, whatever came in."""
-    assert unhear("enhance", "float.wav", "-o", "out.flac").code == 0
+    assert cli("enhance", "float.wav", "-o", "out.flac").code == 0
     assert soundfile.info("out.flac").subtype == "PCM_16"
 
 
 def test_what_is_enhanced_does_not_hang_on_the_files_before(
-    unhear: Callable[..., Outcome],
+    cli: Callable[..., Outcome],
 ) -> None:
     for number, files in enumerate((["good.wav", "other.wav"], ["other.wav"])):
-        assert unhear("enhance", *files, "-o", f"out{number}/", "--with", "segan").code == 0
+        assert cli("enhance", *files, "-o", f"out{number}/", "--with", "segan").code == 0
     assert Path("out0/other.wav").read_bytes() == Path("out1/other.wav").read_bytes()
 
 
 def test_a_file_that_could_not_be_measured_is_there(
-    unhear: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:
         raise InputError("the ear is full: empty it")
 
     monkeypatch.setattr("unhear.files.measure", refuse)
-    outcome = unhear(*OUT, "good.wav")
+    outcome = cli(*OUT, "good.wav")
     assert outcome.code == 2
     assert "out.wav is written, but was not measured: the ear is full" in outcome.err
     assert soundfile.info("out.wav").frames == soundfile.info("good.wav").frames
@@ -683,34 +649,34 @@ def recogniser(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_transcribe_prints_the_words(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    assert unhear("transcribe", "good.wav").out == "[music] 8000\n"
-    several = unhear("transcribe", "good.wav", "other.wav").out
+    assert cli("transcribe", "good.wav").out == "[music] 8000\n"
+    several = cli("transcribe", "good.wav", "other.wav").out
     assert several == "good.wav: [music] 8000\nother.wav: [music] 8000\n"
     assert len(recogniser) == 2  # good.wav was remembered
 
 
 def test_transcribe_resamples_and_mixes_down(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
     Path("in.wav").write_bytes(encoded(sound(0.5, 48_000, 2), rate=48_000))
-    assert unhear("transcribe", "in.wav").out == "[music] 8000\n"
+    assert cli("transcribe", "in.wav").out == "[music] 8000\n"
     assert recogniser[0].shape == (8000,)
 
 
 def test_an_unknown_language_is_refused(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    outcome = unhear("transcribe", "good.wav", "--language", "tlh")
+    outcome = cli("transcribe", "good.wav", "--language", "tlh")
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
     assert "no language tlh" in outcome.err
 
 
 def test_protect_shows_what_is_heard(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    outcome = unhear(*OUT, "good.wav", "--transcribe")
+    outcome = cli(*OUT, "good.wav", "--transcribe")
     assert outcome.code == 0
     labels = [
         "recording",
@@ -730,9 +696,9 @@ def test_protect_shows_what_is_heard(
 
 
 def test_protect_json_holds_what_is_heard(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    outcome = unhear(*OUT, "good.wav", "--transcribe", "--json")
+    outcome = cli(*OUT, "good.wav", "--transcribe", "--json")
     texts = strict_json(outcome.out)["files"][0]["transcripts"]
     assert set(texts) == {
         "noisy", "protected", "enhanced", "enhanced_normalised", "enhanced_protected",
@@ -742,9 +708,9 @@ def test_protect_json_holds_what_is_heard(
 
 
 def test_report_writes_a_page_for_each_recording(
-    unhear: Callable[..., Outcome], recogniser: list[np.ndarray]
+    cli: Callable[..., Outcome], recogniser: list[np.ndarray]
 ) -> None:
-    outcome = unhear(
+    outcome = cli(
         *PROTECT, "new", "good.wav", "other.wav", "--report", "new/pages", "--transcribe"
     )
     assert (outcome.code, outcome.err) == (0, "")
@@ -756,16 +722,16 @@ def test_report_writes_a_page_for_each_recording(
         assert "[music] 8000" in page
 
 
-def test_force_overwrites_a_page(unhear: Callable[..., Outcome]) -> None:
-    outcome = unhear(*OUT, "good.wav", "--report", "pages", "--force", "--json")
+def test_force_overwrites_a_page(cli: Callable[..., Outcome]) -> None:
+    outcome = cli(*OUT, "good.wav", "--report", "pages", "--force", "--json")
     assert strict_json(outcome.out)["files"][0]["report"] == "pages/out.html"
     assert Path("pages/out.html").read_bytes() != b"old page"
 
 
 @pytest.mark.parametrize("odd", [np.zeros((RATE // 2, 1)), np.full((1, 1), 0.25)])
-def test_a_page_about_nothing_says_so(odd: np.ndarray, unhear: Callable[..., Outcome]) -> None:
+def test_a_page_about_nothing_says_so(odd: np.ndarray, cli: Callable[..., Outcome]) -> None:
     Path("in.wav").write_bytes(encoded(odd))
-    assert unhear(*OUT, "in.wav", "--report", "new").code == 0
+    assert cli(*OUT, "in.wav", "--report", "new").code == 0
     page = Path("new/out.html").read_text("utf-8")
     assert "inf dB below" not in page
     assert "nan dB" not in page
@@ -774,27 +740,27 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, unhear: Callable[..., Out
 # Listings and help
 
 
-def test_listings(unhear: Callable[..., Outcome]) -> None:
+def test_listings(cli: Callable[..., Outcome]) -> None:
     for command, names in (
         ("enhancers", registry()),
         ("attacks", ATTACKS),
         ("channels", CHANNELS),
     ):
-        assert [card["name"] for card in strict_json(unhear(command, "--json").out)] == [*names]
-        lines = unhear(command).out.split("\n\n")[0].splitlines()
+        assert [card["name"] for card in strict_json(cli(command, "--json").out)] == [*names]
+        lines = cli(command).out.split("\n\n")[0].splitlines()
         assert [line for line in lines if not line.startswith(" ")] == [*names]
 
 
-def test_every_setting_of_every_attack_is_a_flag(unhear: Callable[..., Outcome]) -> None:
-    shown = unhear("protect", "--help").out
-    for card in strict_json(unhear("attacks", "--json").out):
+def test_every_setting_of_every_attack_is_a_flag(cli: Callable[..., Outcome]) -> None:
+    shown = cli("protect", "--help").out
+    for card in strict_json(cli("attacks", "--json").out):
         for name in card:
             if name.startswith("--"):
                 assert name in shown
 
 
-def test_help_and_version(unhear: Callable[..., Outcome]) -> None:
-    shown = unhear("--help")
+def test_help_and_version(cli: Callable[..., Outcome]) -> None:
+    shown = cli("--help")
     assert (shown.code, shown.err) == (0, "")
     for command in (
         "protect",
@@ -806,13 +772,12 @@ def test_help_and_version(unhear: Callable[..., Outcome]) -> None:
         "train",
     ):
         assert command in shown.out
-    assert unhear("--version").out.strip()
-    assert unhear().out == shown.out
+    assert cli("--version").out.strip()
+    assert cli().out == shown.out
 
 
 IMPORTED = """
 import sys
-from unhear.cli import main
 try:
     main()
 finally:
@@ -869,14 +834,14 @@ def test_failures_have_their_own_exit_codes(
     error: BaseException,
     code: int,
     sentence: str,
-    unhear: Callable[..., Outcome],
+    cli: Callable[..., Outcome],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(commands, "enhance_files", fail)
-    outcome = unhear("enhance", "good.wav", "-o", "out.wav")
+    outcome = cli("enhance", "good.wav", "-o", "out.wav")
     assert outcome.code == code
     assert outcome.err.startswith(sentence)
     assert len(outcome.err.splitlines()) == bool(sentence)

@@ -29,7 +29,6 @@ from test_evaluation import command, size, unhear, write_data
 from unhear import __version__, cluster, many, pieces
 from unhear.attacks import FGSM
 from unhear.budgets import SignalToNoise
-from unhear.cli import main
 from unhear.cluster import VERSION, executor, in_process
 from unhear.datasets import Mixture, Noise, Utterance
 from unhear.errors import FailureError, InputError
@@ -424,16 +423,10 @@ def files(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def protect(monkeypatch, capsys):
+def protect(cli):
     def protect(*arguments):
-        words = ["unhear", "protect", "-o", "out", "--attack", "fgsm", *arguments]
-        monkeypatch.setattr(sys, "argv", words)
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
+        found = cli("protect", "-o", "out", "--attack", "fgsm", *arguments)
+        return found.code, found.out, found.err
 
     return protect
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from pretend_device import NAME as ELSEWHERE
 from pretend_device import PretendDevice
+from sounds import DEMO
 
 from unhear import audio
 from unhear.channels import path_to_enhancer
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from unhear.enhancers.base import Enhancer
 
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 EVERY = list(registry())
 DIFFERENTIABLE = [name for name, entry in registry().items() if entry.card.differentiable]
 BLACK_BOXES = [name for name in EVERY if name not in DIFFERENTIABLE]

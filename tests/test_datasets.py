@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from sounds import DEMO
 
-import unhear
 from unhear import audio
 from unhear.datasets import (
     Mixture,
@@ -30,7 +30,6 @@ from unhear.errors import InputError
 
 RATE = 16_000
 DATA = Path(__file__).parents[2] / "shared" / "data"
-DEMO = Path(unhear.__file__).parent / "assets" / "demo.wav"
 
 
 def put(path: Path, seconds: float = 0.1, *, rate: int = RATE, channels: int = 1) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from sounds import DEMO
 
 from unhear import audio
 from unhear.blackboxes.deepfilternet3 import load_library
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unhear.enhancers.base import Enhancer
-
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 
 
 @pytest.fixture(scope="module")

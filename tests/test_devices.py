@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from pretend_device import NAME, PretendDevice
+from sounds import DEMO
 from torch import Tensor, nn
 
-import unhear
 from unhear.attacks import Attack, make_attack
 from unhear.audio import Recording, read, resample
 from unhear.blackboxes.base import BlackBox
@@ -36,7 +36,6 @@ from unhear.protect import Protector
 from unhear.targets import Target
 from unhear.together import protect_together
 
-DEMO = Path(unhear.__file__).parent / "assets" / "demo.wav"
 CARD = replace(find("metricgan+").card, name="gate")
 SNR = SignalToNoise(25.0)
 PGD = make_attack("pgd", {"steps": 3}, 0)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from math import isnan
-from pathlib import Path
 
 import numpy as np
 import pytest
+from sounds import DEMO
 
 from unhear import audio
 from unhear.dnsmos import SOURCE, dnsmos
-
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 
 pytest.importorskip("onnxruntime", reason="DNSMOS runs on onnxruntime")
 

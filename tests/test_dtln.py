@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from sounds import DEMO
 
 from unhear import audio
 from unhear.enhancers import load_enhancer
@@ -19,7 +20,6 @@ from unhear.errors import InputError
 
 ort = pytest.importorskip("onnxruntime", reason="the reference runs on onnxruntime")
 
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 DELAY = 384  # samples, of the authors' program
 
 

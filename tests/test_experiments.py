@@ -8,7 +8,6 @@ from subprocess import run
 import pytest
 from test_estimates import row
 
-from unhear.evaluation.findings import markdown
 from unhear.experiments import EXPERIMENTS
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ from torch import nn
 
 import unhear.enhancers
 import unhear.networks
-from unhear.cli import main
 from unhear.enhancers import load_enhancer, registry
 from unhear.enhancers.digest import own_digest
 from unhear.enhancers.external import form_of
@@ -30,10 +28,12 @@ from unhear.external.adapter import said
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from command_line import Outcome
     from torch import Tensor
 
 GUIDE = Path(__file__).parent.parent / "docs" / "adding-an-enhancer.md"
 RATE = 16_000
+PROTECT = ("protect", "in.wav", "-o", "out.wav", "--attack", "fgsm", "--json", "--against")
 BLOCKS: dict[str, str] = {  # the guide's examples, by the name in their first line
     block.splitlines()[0].removeprefix("# "): block
     for block in re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
@@ -134,39 +134,6 @@ class Masking(nn.Module):
         return torch.istft(masked, 512, 256, window=window, length=int(audio.size(-1)))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return json.loads(self.out)["files"][0]["settings"]
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
-    """Calls the entry point as the shell would, in this process."""
-
-    def call(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["unhear", *arguments])
-        capsys.readouterr()
-        try:
-            main()
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code
-        return Outcome(code, *capsys.readouterr())
-
-    return call
-
-
-PROTECT = ("protect", "in.wav", "-o", "out.wav", "--attack", "fgsm", "--json", "--against")
-
-
 def noise(*shape: int) -> Tensor:
     return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
@@ -177,8 +144,8 @@ def noise(*shape: int) -> Tensor:
 @pytest.mark.parametrize(
     "own", ["my.pt", "my.pt2", "my_module:build", "my_module:Smoother", "./my_module.py:build"]
 )
-def test_the_guides_own_enhancers_are_attacked(own: str, run: Callable[..., Outcome]) -> None:
-    outcome = run(*PROTECT, own)
+def test_the_guides_own_enhancers_are_attacked(own: str, cli: Callable[..., Outcome]) -> None:
+    outcome = cli(*PROTECT, own)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.settings["against"] == [own]
     assert "against_rate" not in outcome.settings
@@ -186,8 +153,8 @@ def test_the_guides_own_enhancers_are_attacked(own: str, run: Callable[..., Outc
     assert 0 < np.abs(after - before).max() < 0.1
 
 
-def test_it_is_the_users_model_that_enhances(run: Callable[..., Outcome]) -> None:
-    outcome = run("enhance", "in.wav", "-o", "out.wav", "--with", "my.pt", "--raw")
+def test_it_is_the_users_model_that_enhances(cli: Callable[..., Outcome]) -> None:
+    outcome = cli("enhance", "in.wav", "-o", "out.wav", "--with", "my.pt", "--raw")
     assert (outcome.code, outcome.err) == (0, "")
     with warnings.catch_warnings(action="ignore"):
         model = torch.jit.load("my.pt")
@@ -196,9 +163,9 @@ def test_it_is_the_users_model_that_enhances(run: Callable[..., Outcome]) -> Non
     assert np.abs(soundfile.read("out.wav")[0] - expected).max() <= 2**-15
 
 
-def test_the_rate_is_the_users(run: Callable[..., Outcome]) -> None:
-    assert run(*PROTECT, "my.pt", "--against-rate", "8000").settings["against_rate"] == 8000
-    assert run("enhance", "in.wav", "-o", "e.wav", "--with=my.pt", "--with-rate=8000").code == 0
+def test_the_rate_is_the_users(cli: Callable[..., Outcome]) -> None:
+    assert cli(*PROTECT, "my.pt", "--against-rate", "8000").settings["against_rate"] == 8000
+    assert cli("enhance", "in.wav", "-o", "e.wav", "--with=my.pt", "--with-rate=8000").code == 0
     assert soundfile.info("e.wav").samplerate == 8000
 
 
@@ -331,21 +298,21 @@ def test_a_file_is_known_by_what_is_in_it(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("own", ["numpy", "rounded", "without"])
-def test_without_gradients_it_enhances_only(own: str, run: Callable[..., Outcome]) -> None:
-    refused = run(*PROTECT, f"zoo:{own}")
+def test_without_gradients_it_enhances_only(own: str, cli: Callable[..., Outcome]) -> None:
+    refused = cli(*PROTECT, f"zoo:{own}")
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert f"zoo:{own} has no gradients to attack" in refused.err
     assert not Path("out.wav").exists()
-    assert run("enhance", "in.wav", "-o", "out.wav", "--with", f"zoo:{own}").code == 0
+    assert cli("enhance", "in.wav", "-o", "out.wav", "--with", f"zoo:{own}").code == 0
 
 
 def test_black_boxes_are_refused_before_they_are_loaded(
-    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = [name for name, entry in registry().items() if not entry.card.differentiable]
     monkeypatch.setattr("unhear.choices.load_enhancer", None)
     for name in boxes:
-        err = run(*PROTECT, name).err
+        err = cli(*PROTECT, name).err
         assert err.startswith(f"unhear: {name} has no gradients to attack: attack one that has")
         assert "metricgan+" in err
         assert f"`unhear enhance --with {name}`" in err
@@ -386,13 +353,13 @@ BAD = {
 
 @pytest.mark.parametrize("own", BAD)
 def test_what_cannot_be_used_is_told_in_one_sentence(
-    own: str, run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    own: str, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("raising.py").write_text("raise RuntimeError('no driver\\nof any kind')")
     Path("needy.py").write_text("import libhearing")
     Path("leaving.py").write_text("raise SystemExit(3)")
     monkeypatch.setattr("unhear.external.hub.fetch", lambda *_: Path("in.wav"))
-    outcome = run(*PROTECT, own)
+    outcome = cli(*PROTECT, own)
     assert (outcome.code, outcome.out) == (2, "")
     assert len(outcome.err.splitlines()) == 1
     assert BAD[own] in outcome.err
@@ -407,9 +374,9 @@ def test_what_cannot_be_used_is_told_in_one_sentence(
     ],
 )
 def test_flags_that_do_not_apply(
-    arguments: tuple[str, ...], sentence: str, run: Callable[..., Outcome]
+    arguments: tuple[str, ...], sentence: str, cli: Callable[..., Outcome]
 ) -> None:
-    outcome = run(*PROTECT, *arguments)
+    outcome = cli(*PROTECT, *arguments)
     assert outcome.code == 2
     assert sentence in outcome.err
 
@@ -546,7 +513,7 @@ def speechbrain(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str,
     "interface", ["SpectralMaskEnhancement", "WaveformEnhancement", "SepformerSeparation"]
 )
 def test_speechbrain(
-    interface: str, speechbrain: Callable[..., str], run: Callable[..., Outcome]
+    interface: str, speechbrain: Callable[..., str], cli: Callable[..., Outcome]
 ) -> None:
     name = speechbrain(interface)
     enhancer = load_enhancer(name)
@@ -554,7 +521,7 @@ def test_speechbrain(
     assert (card.sample_rate, card.parameters, card.differentiable) == (8000, 2, True)
     assert interface in card.summary
     assert ("peak" in card.summary) == (interface == "SpectralMaskEnhancement")
-    assert run(*PROTECT, name).code == 0
+    assert cli(*PROTECT, name).code == 0
 
 
 def test_speechbrain_of_the_hub(
@@ -608,10 +575,10 @@ def registered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("registered")
-def test_an_enhancer_is_added_by_one_file(run: Callable[..., Outcome]) -> None:
+def test_an_enhancer_is_added_by_one_file(cli: Callable[..., Outcome]) -> None:
     assert "smoother" in registry()
-    assert "smoother" in run("enhancers").out
-    outcome = run(*PROTECT, "smoother")
+    assert "smoother" in cli("enhancers").out
+    outcome = cli(*PROTECT, "smoother")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.settings["weights"] == {"smoother": "random"}
 

@@ -12,6 +12,7 @@ import soundfile
 import torch
 from onnx import helper, numpy_helper
 from safetensors.torch import save_file
+from sounds import DEMO
 
 from unhear.enhancers import load_enhancer, registry
 from unhear.enhancers.gtcrn import ONNX, SOURCE
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CARD = registry()["gtcrn"].card
-DEMO = Path(__file__).parents[1] / "src" / "unhear" / "assets" / "demo.wav"
 AUTHORS = Path(__file__).parents[2] / "shared" / "weights" / "gtcrn"
 
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from math import inf, isnan, log
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from toys import Gain
 
 from unhear import metrics
 from unhear.audio import Recording, as_stored, resample
 from unhear.channels import Passage
 from unhear.enhance import loudness_normalised, peak_normalised
-from unhear.enhancers.base import Card, Enhancer
 from unhear.evaluation.judge import Transcripts, hear, measure, transcribe
 from unhear.metrics import snr_db
 from unhear.recognise import Recogniser, Transcript
-
-if TYPE_CHECKING:
-    import torch
 
 RATE = 16_000
 NAMES = (
@@ -29,16 +25,6 @@ NAMES = (
     "enhanced_protected",
     "enhanced_protected_normalised",
 )
-
-
-class Gain(Enhancer):
-    """y = gain · x."""
-
-    def __init__(self, gain: float) -> None:
-        self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
-
-    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-        return self.gain * audio
 
 
 def recording(seed: int, channels: int = 1) -> Recording:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from sounds import DEMO
 
 from unhear import audio
 from unhear.enhancers import load_enhancer
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ort = pytest.importorskip("onnxruntime", reason="the reference runs on onnxruntime")
 
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 MODEL = "nsnet2-20ms-baseline.onnx"
 WINDOW = np.sqrt(np.hanning(320))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from toys import Gain, Linear
 
 from unhear.attacks import PGD
 from unhear.budgets import SignalToNoise
 from unhear.channels import Channel, Passage, Survivable, WithDownmix, find_channel
 from unhear.chunks import Chunks
-from unhear.enhancers.base import Card, Enhancer
+from unhear.enhancers.base import Enhancer
 from unhear.objective import ALLOWED_DB, WEAKEST, Defeat, Heard, Objective, Spare, arrived
 from unhear.passages import Passages, drawn
 from unhear.sides import side_of
@@ -17,26 +18,6 @@ from unhear.targets import Distance, Target, resemblance
 
 SAMPLES = 64
 RATE = 16_000
-
-
-class Linear(Enhancer):
-    """y = A x."""
-
-    def __init__(self, matrix: torch.Tensor) -> None:
-        self.card, self.matrix = Card("linear", "", RATE, 0, True, True, "", "", ""), matrix
-
-    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-        return audio @ self.matrix.T
-
-
-class Gain(Enhancer):
-    """y = g x."""
-
-    def __init__(self, gain: torch.Tensor) -> None:
-        self.card, self.gain = Card("gain", "", RATE, 0, True, True, "", "", ""), gain
-
-    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-        return self.gain * audio
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -148,7 +129,7 @@ def test_faint_speech_counts_for_a_friend() -> None:
     time = torch.arange(RATE, dtype=torch.float64) / RATE
     hum = 0.1 * torch.sin(2 * torch.pi * 200 * time)[None]
     pulses = 1e-3 * torch.sin(2 * torch.pi * 3000 * time) * (torch.sin(20 * time) > 0)
-    friend = Spare(Heard(Gain(torch.ones(1)), []), hum + pulses)
+    friend = Spare(Heard(Gain(1.0), []), hum + pulses)
     louder = pulses.norm() / hum.norm() * hum
     assert changed(friend, hum + pulses) == 0
     assert 0 < changed(friend, hum + pulses + louder) < 0.2
@@ -185,9 +166,9 @@ def test_a_friend_that_hears_the_same_is_kept_within_its_allowance(audio: torch.
 
 def test_the_worst_enhancer_decides_how_much_is_left() -> None:
     audio = 0.1 * random(2, 8000).float()
-    silent, whole = torch.zeros(1), torch.ones(1)
+    silent, whole = 0.0, 1.0
 
-    def goal(gain: torch.Tensor) -> Defeat:
+    def goal(gain: float) -> Defeat:
         heard = Heard(Gain(gain), [])
         return Defeat(heard, Distance(torch.zeros_like(audio), "mse"), audio)
 
@@ -219,7 +200,7 @@ def test_words_that_only_a_mono_listener_hears_are_left() -> None:
 
     stereo = torch.stack([noise(0) + noise(2), noise(0) - noise(2), noise(1), noise(1)])
     other = torch.stack([noise(0) + 9 * noise(3), noise(0) - 9 * noise(3), noise(4), noise(4)])
-    objective = Objective([whole(Gain(torch.ones(1)), stereo, (WithDownmix(2),))])
+    objective = Objective([whole(Gain(1.0), stereo, (WithDownmix(2),))])
     for left in (objective.resemblance(other), objective.pull(other).left()):
         assert left[:2].min() > 0.99
         assert left[2:].max() < 0.3
@@ -229,7 +210,7 @@ def test_references_are_in_the_order_in_which_clips_are_heard() -> None:
     """Of a recording of two channels in several chunks, each with its downmix."""
     audio, half = 0.1 * random(2, 24_000).float(), 8000
     places = Chunks((0, half), 2 * half, half)
-    side = side_of(Gain(torch.ones(1)), audio, RATE, Target("erase"), places)
+    side = side_of(Gain(1.0), audio, RATE, Target("erase"), places)
     goal = side.to_defeat(Target("erase"), "mse")
     torch.testing.assert_close(goal.heard(places.cut(audio).flatten(0, 1)), goal.reference)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toys import Through
 
 from unhear import metrics
 from unhear.attacks import FGSM, OPT, PGD
@@ -20,27 +20,15 @@ from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded, store
 from unhear.channels import Resample, path_to_enhancer
 from unhear.chunks import Chunks, plan
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.base import Card, Enhancer
+from unhear.enhancers.base import Enhancer
 from unhear.errors import FailureError
 from unhear.objective import Heard
 from unhear.protect import Protector
 from unhear.rates import grid_at
 from unhear.targets import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 RATE = 16_000
 SNR_DB = 25.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """A second of audio is not worth a second thread, least of all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @cache
@@ -81,17 +69,6 @@ def added(protected: Recording, recording: Recording) -> np.ndarray:
 
 
 # Several enhancers
-
-
-class Through(Enhancer):
-    """y = x, at any rate."""
-
-    def __init__(self, rate: int, grid: int = 1) -> None:
-        self.card = Card(f"{rate} Hz", "", rate, 0, True, True, "", "", "")
-        self.grid = grid
-
-    def enhance(self, audio: torch.Tensor) -> torch.Tensor:
-        return audio
 
 
 @pytest.mark.parametrize("seconds", [1.0, 20.0])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sounds import DEMO
 from torch.nn.functional import pad
 
 from unhear import audio
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-DEMO = Path(audio.__file__).parents[1] / "assets" / "demo.wav"
 NETWORKS = [name for name, entry in registry().items() if entry.card.differentiable]
 
 # Double precision shows that nothing leaks; single precision is what is used, with kernels of

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from sounds import DEMO
 
 from unhear import recognise, weights
 from unhear.errors import InputError
@@ -36,7 +37,6 @@ from unhear.recognise.sphinx import Sphinx
 from unhear.recognise.whisper import Whisper
 
 SPEECH = Path(__file__).parents[2] / "shared" / "data"
-DEMO = Path(recognise.__file__).parents[1] / "assets" / "demo.wav"
 NOISE = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 0.05
 EVERY = [
     *(Whisper("base"), Whisper("small", "en")),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sounds import DEMO
 
 from unhear import meeting, strands
 from unhear.attacks import APGD, OPT, PGD, Least
@@ -84,11 +85,8 @@ class Drawing(Small):
 
 @cache
 def demo() -> np.ndarray:
-    from pathlib import Path
 
-    import unhear
-
-    return read(Path(unhear.__file__).parent / "assets" / "demo.wav").samples
+    return read(DEMO).samples
 
 
 def cut(begin: float, seconds: float, channels: int = 1) -> Recording:
