@@ -129,13 +129,14 @@ def test_the_card_tells_whether_a_louder_input_only_gives_a_louder_output(name: 
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-@pytest.mark.parametrize("kind", ["speech", "silence", "clipped", "one sample"])
+@pytest.mark.parametrize("kind", ["speech", "silence", "faint", "clipped", "one sample"])
 def test_gradients_are_finite(name: str, kind: str):
     enhancer = load(name)
     clip = speech(enhancer.card.sample_rate)
     clips = {
         "speech": clip,
         "silence": torch.zeros_like(clip),
+        "faint": 1e-6 * clip,
         "clipped": (100 * clip).clamp(-1, 1),
         "one sample": clip[:, :1],
     }
