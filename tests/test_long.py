@@ -21,7 +21,7 @@ from unhear.audio import Recording, as_stored, read, write
 from unhear.budgets import Budget, Masked, MaxAmplitude, SignalToNoise
 from unhear.enhancers.base import Card, Enhancer
 from unhear.enhancers.digest import state_digest
-from unhear.errors import InputError
+from unhear.errors import FailureError, InputError
 from unhear.files import Result, protect_file
 from unhear.kept import KeptBeside
 from unhear.networks.base import NetworkEnhancer
@@ -258,6 +258,20 @@ def test_a_stopped_file_goes_on_where_it_was(tmp_path: Path) -> None:
     assert list(output.parent.iterdir()) == [output]
     assert output.read_bytes() == (tmp_path / "whole.wav").read_bytes()
     assert whole.seconds == 12
+
+
+@pytest.mark.usefixtures("short")
+def test_what_fails_half_way_is_not_laid_to_the_disk(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.wav", tmp_path / "out.wav"
+    write(babble(12), source)
+
+    def progress(done: int, _: int) -> None:
+        if done > 2:
+            raise OSError("no more handles")
+
+    with pytest.raises(FailureError, match=r"in\.wav could not be protected: no more handles"):
+        protect_file(source, output, protector(PGD(4)), None, progress)
+    assert not output.exists()
 
 
 @pytest.mark.usefixtures("short")

@@ -13,7 +13,7 @@ import numpy as np
 from unhear import metrics
 from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
-from unhear.errors import UnhearError
+from unhear.errors import FailureError, UnhearError
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
 from unhear.kept import Kept, KeptBeside
 from unhear.method import method_of
@@ -72,12 +72,13 @@ def protect_file(
 
     A file of any length takes bounded memory. What was computed of a long one is kept beside
     the output until that is written: the same call goes on where one was stopped.
-    Raises InputError when either file cannot be used.
+    Raises InputError when either file cannot be used, FailureError when computing fails.
     """
     with open_source(source) as recording:
         began = time.perf_counter()
         kept = _kept(recording, source, output, protector)
-        _write(protector.parts(recording, progress, kept), recording, output)
+        parts = _computed(protector.parts(recording, progress, kept), source)
+        _write(parts, recording, output)
         kept.drop()
         took = time.perf_counter() - began
         with _written(output), open_source(output) as written:
@@ -88,6 +89,16 @@ def protect_file(
     found = [*notes(recording, changed=peak > 0), *_excerpted(recording, place)]
     of_all = [_with_level(each, snr_db, peak) for each in hearings]
     return Result(source, output, recording.seconds, signals, of_all, found, took)
+
+
+def _computed(
+    parts: Iterator[Float[np.ndarray, "channels time"]], source: Path
+) -> Iterator[Float[np.ndarray, "channels time"]]:
+    """Raise FailureError for an OSError here, which is none of the disk that is written to."""
+    try:
+        yield from parts
+    except OSError as error:
+        raise FailureError(f"{source} could not be protected: {error}") from error
 
 
 def _write(
