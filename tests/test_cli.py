@@ -778,6 +778,7 @@ def test_help_and_version(cli: Callable[..., Outcome]) -> None:
 
 IMPORTED = """
 import sys
+from unhear.cli import main
 try:
     main()
 finally:
