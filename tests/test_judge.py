@@ -6,6 +6,7 @@ from math import inf, isnan, log
 
 import numpy as np
 import pytest
+from sounds import VOICE
 from toys import Gain
 
 from unhear import metrics
@@ -89,13 +90,10 @@ def test_figures_of_a_known_perturbation() -> None:
     assert figures.peak == pytest.approx(0.05, abs=0.001)
 
 
-def syllables_at_48_khz() -> tuple[Recording, Recording]:
-    """Tones that come and go, all below 8 kHz, and the same with noise 20 dB below them."""
-    time, random = np.arange(2 * RATE) / RATE, np.random.default_rng(0)
-    tones = sum(np.sin(2 * np.pi * hertz * time) / hertz for hertz in (200, 400, 800, 1600))
-    loudness = 20 * (1 + np.sin(2 * np.pi * 4 * time))
-    hiss, added = random.normal(size=(2, time.size))
-    speech = resample((loudness * tones + 1e-3 * hiss)[None], RATE, 48_000)
+def voice_at_48_khz() -> tuple[Recording, Recording]:
+    """Sound below 8 kHz alone, and the same with noise 20 dB below it."""
+    hiss, added = np.random.default_rng(0).normal(size=(2, VOICE.size))
+    speech = resample((VOICE + 1e-3 * hiss)[None], RATE, 48_000)
     added = resample(added[None], RATE, 48_000)
     added *= 0.1 * np.linalg.norm(speech) / np.linalg.norm(added)
     noisy = Recording(as_stored(speech, "PCM_16"), 48_000)
@@ -103,7 +101,7 @@ def syllables_at_48_khz() -> tuple[Recording, Recording]:
 
 
 def test_figures_are_of_the_signals_that_they_are_said_to_be_of() -> None:
-    noisy, protected = syllables_at_48_khz()
+    noisy, protected = voice_at_48_khz()
     figures = measure(hear(noisy, protected, Gain(0.5)))
     before, after = (resample(each.samples, 48_000, RATE)[0] for each in (noisy, protected))
     full_scale = float(np.linalg.norm(after - before))
@@ -139,8 +137,8 @@ class Listening(Recogniser):
 
 def test_recognisers_hear_16_khz() -> None:
     recogniser = Listening()
-    transcribe(hear(*syllables_at_48_khz(), Gain(0.5)), recogniser)
-    assert set(recogniser.heard) == {2 * RATE}
+    transcribe(hear(*voice_at_48_khz(), Gain(0.5)), recogniser)
+    assert set(recogniser.heard) == {VOICE.size}
 
 
 def test_an_unchanged_recording_has_no_perturbation() -> None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from toys import card
 
 from unhear import adding, chunks, files, metrics, protect
 from unhear.adding import Tape
 from unhear.attacks import FGSM, PGD
 from unhear.audio import Recording, as_stored, read, write
 from unhear.budgets import Budget, Masked, MaxAmplitude, SignalToNoise
-from unhear.enhancers.base import Card, Enhancer
+from unhear.enhancers.base import Enhancer
 from unhear.enhancers.digest import state_digest
 from unhear.errors import FailureError, InputError
 from unhear.files import Result, protect_file
@@ -42,8 +43,7 @@ class Echo(NetworkEnhancer[torch.nn.Linear]):
     """Hears 50 ms back and no further, so that a little context is all it takes."""
 
     def __init__(self) -> None:
-        card = Card("echo", "", RATE, 0, True, True, "", "", "")
-        super().__init__(card, torch.nn.Linear(1, 1))
+        super().__init__(card("echo", RATE), torch.nn.Linear(1, 1))
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         delayed = torch.nn.functional.pad(audio, (400, 0))[:, : audio.shape[1]]

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+import toys
 
 from unhear.attacks import APGD, FGSM, OPT, PGD
 from unhear.audio import Recording, as_stored
 from unhear.budgets import Masked, SignalToNoise
 from unhear.channels import find_channel
 from unhear.enhancers import load_enhancer
-from unhear.enhancers.base import Card, Enhancer
+from unhear.enhancers.base import Enhancer
 from unhear.protect import Protector
 from unhear.targets import Target
 
@@ -43,7 +44,7 @@ GIVEN = {
 class Dull(Enhancer):
     """Takes the treble away: rounding does not grow in it, as it does in networks."""
 
-    card = Card("dull", "", RATE, 0, True, True, "", "", "")
+    card = toys.card("dull")
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         return torch.nn.functional.avg_pool1d(audio, 5, stride=1, padding=2)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sounds import VOICE
 
 from unhear import metrics
 from unhear.errors import InputError
@@ -16,10 +17,6 @@ from unhear.errors import InputError
 RNG = np.random.default_rng(0)
 RATE = 16_000  # Hz
 TIME = np.arange(2 * RATE) / RATE
-# Bursts of a harmonic tone: enough like speech for PESQ and STOI to find utterances.
-VOICE = sum(np.sin(2 * np.pi * f * TIME) / f for f in (200, 400, 800, 1600)) * (
-    20 * (np.sin(2 * np.pi * 1.5 * TIME) > 0)
-)
 NOISE = RNG.normal(size=TIME.size)
 ZEROS = np.zeros(TIME.size)
 

@@ -85,7 +85,6 @@ class Drawing(Small):
 
 @cache
 def demo() -> np.ndarray:
-
     return read(DEMO).samples
 
 

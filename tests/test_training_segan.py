@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from test_training import RATE, voice, write_manifest
 
-from unhear.cli import main
 from unhear.enhancers import load_enhancer
 from unhear.networks.segan import FRAMES, WINDOW, Generator, pre_emphasis
 from unhear.training import run, segan
@@ -25,8 +23,10 @@ from unhear.training.segan_distance import spectral_distance
 from unhear.training.segan_start import GAIN, bfloat16_is_faster, initialise, scaled_groups
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from command_line import Outcome
     from torch import Tensor
 
 TINY = partial(
@@ -64,22 +64,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segan, "Recipe", TINY)
 
 
-def train(monkeypatch: pytest.MonkeyPatch, data: Path, output: Path, *flags: str) -> int:
+def train(cli: Callable[..., Outcome], data: Path, output: Path, *flags: str) -> int:
     """``unhear train segan`` with a network of width 2; returns the exit code."""
-    command = ["unhear", "train", "segan", "--data", str(data), "-o", str(output), *flags]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
+    return cli("train", "segan", "--data", str(data), "-o", str(output), *flags).code
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Outcome]
 ) -> None:
     """Killed in the warm start and in the other stage; the same seed makes the same weights."""
     monkeypatch.setattr(run, "draw_curves", lambda *_: None)  # slow, and not what this is about
-    assert train(monkeypatch, data, tmp_path / "whole.safetensors") == 0
+    assert train(cli, data, tmp_path / "whole.safetensors") == 0
     epochs = segan.Training.run_epoch
     output = tmp_path / "resumed.safetensors"
     for killed_after in (1, 3):
@@ -90,20 +85,20 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
             return epochs(training)
 
         monkeypatch.setattr(segan.Training, "run_epoch", killed)
-        assert train(monkeypatch, data, output) == 130
+        assert train(cli, data, output) == 130
         assert not output.exists()
     monkeypatch.setattr(segan.Training, "run_epoch", epochs)
-    assert train(monkeypatch, data, output) == 0
+    assert train(cli, data, output) == 0
     whole, resumed = (load_file(tmp_path / f"{n}.safetensors") for n in ("whole", "resumed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_training_writes_half_precision_that_loads(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, cli: Callable[..., Outcome]
 ) -> None:
     output = tmp_path / "a.safetensors"
     flags = ("--warm-epochs", "1", "--adversarial-epochs", "0", "--seed", "5")
-    assert train(monkeypatch, data, output, *flags) == 0
+    assert train(cli, data, output, *flags) == 0
     assert {value.dtype for value in load_file(output).values()} == {torch.float16}
     with safe_open(output, "pt") as file:
         described = file.metadata()
