@@ -157,6 +157,18 @@ def test_a_faint_masker_falls_by_27_db_a_bark_above_it_too() -> None:
     assert float(slope) == pytest.approx(-27, abs=0.5)
 
 
+@pytest.mark.parametrize(("level", "masks"), [(8, False), (14, True)])
+def test_what_is_not_heard_in_quiet_masks_nothing(level: int, masks: bool) -> None:
+    """12 dB below the formula, 102 Hz are heard from 10.5 dB."""
+    faint = 13  # bin, at 101.6 Hz
+    merged = 96 + 10 * np.log10(1.5)
+    loud, below = tone(1000), tone(101.5625, 10 ** ((level - merged) / 20))
+    alone = masking_thresholds(loud, RATE)[0, 8, faint]
+    beside = masking_thresholds(loud + below, RATE)[0, 8, faint]
+    assert bool(beside > 1.1 * alone) == masks
+    assert masks or float(beside / alone) == pytest.approx(1, abs=1e-6)
+
+
 def test_a_part_has_the_thresholds_that_it_has_in_the_whole() -> None:
     loud = noise(0, 8192, 1)
     quiet = 1e-3 * loud.flip(1)
@@ -342,13 +354,14 @@ def test_a_budget_is_called_what_it_is() -> None:
 # The metric
 
 
-def test_the_share_above_the_threshold() -> None:
-    audio = 0.1 * noise(0, RATE, 1)[0].numpy()
-    assert metrics.share_above_threshold(audio, np.zeros(RATE), RATE) == 0
-    assert metrics.share_above_threshold(audio, 1000 * audio, RATE) > 0.99
-    bound = Masked(0.0, RATE).around(torch.from_numpy(audio)[None])
-    edge = bound.direction(noise(1, RATE, 1))[0].numpy()
-    assert metrics.share_above_threshold(audio, edge, RATE) == pytest.approx(0.05, abs=1e-3)
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_the_share_above_the_threshold(rate: int) -> None:
+    audio = 0.1 * noise(0, rate, 1)[0].numpy()
+    assert metrics.share_above_threshold(audio, np.zeros(rate), rate) == 0
+    assert metrics.share_above_threshold(audio, 1000 * audio, rate) > 0.99
+    bound = Masked(0.0, rate).around(torch.from_numpy(audio)[None])
+    edge = bound.direction(noise(1, rate, 1))[0].numpy()
+    assert metrics.share_above_threshold(audio, edge, rate) == pytest.approx(0.05, abs=1e-3)
 
 
 def test_silence_has_no_share() -> None:
