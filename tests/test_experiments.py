@@ -6,7 +6,7 @@ import sys
 from subprocess import run
 
 import pytest
-from test_estimates import row
+from test_estimates import cells, row
 
 from unhear.experiments import EXPERIMENTS
 
@@ -106,6 +106,53 @@ def test_erase_names_the_faintest_that_is_enough():
     assert "pgd, 30 dB" in line.text
     assert found.heat_maps[0].values == [[100, 100, 25, 50]]
     assert found.tables[0].rows[1][:2] == ["x", "pgd, 30 dB"]
+
+
+def told_apart():
+    """One clip, of whose four words every signal has others, with a value for each figure."""
+    own = row("a")
+    own["heard"] = {
+        "noisy": "red green blue black",
+        "protected": "red green blue",
+        "enhanced": "red green",
+        "enhanced_normalised": "red green blue",
+        "enhanced_protected": "red green",
+        "enhanced_protected_normalised": "red",
+        "enhanced_protected_loud": "",
+    }
+    own["figures"] = {name: float(n) for n, name in enumerate(own["figures"], 1)}
+    return own
+
+
+def test_every_column_of_erase_has_its_own_figure():
+    own = told_apart()
+    shown, figure = cells(EXPERIMENTS["erase"].show([own]).tables[0]), own["figures"]
+    assert [shown[name] for name in ("WER noisy", "protected", "enhanced")] == [0, 25, 25]
+    assert [float(shown[name]) for name in ("raw", "peak", "loudness")] == [50, 75, 100]
+    assert float(shown["DE"]) == 50
+    assert shown["PESQ"] == figure["pesq_wb"]
+    assert shown["STOI"] == figure["stoi"]
+    assert shown["segmental SNR"] == figure["segmental_snr_db"]
+    assert shown["audible in %"] == 100 * figure["share_unmasked"]
+
+
+def test_every_column_of_fig4_has_its_own_figure():
+    own = told_apart()
+    shown, figure = cells(EXPERIMENTS["fig4"].show([own]).tables[0]), own["figures"]
+    assert shown["perturbation SNR"] == figure["snr_db"]
+    assert float(shown["RPR"]) == figure["rpr"]
+    assert float(shown["RPR in [-1, 1]"]) == figure["rpr_unit"]
+    assert float(shown["gain in dB"]) == figure["gain_db"]
+    assert (float(shown["DE raw"]), float(shown["DE peak"])) == (0, 50)
+
+
+def test_fig3_tells_of_both_levels_and_how_far_below():
+    own = told_apart()
+    own["heard"]["enhanced_protected"] = "red"
+    (line,) = EXPERIMENTS["fig3"].show([own]).headlines
+    assert line.value == "50.0 %"  # of the two words of the enhanced original
+    assert "66.7 % after peak" in line.text  # of three
+    assert f"perturbation {own['figures']['snr_db']:.1f} dB below" in line.text
 
 
 def test_survive_counts_what_is_left_after_each_channel():

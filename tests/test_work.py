@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from unhear.errors import InputError
 from unhear.evaluation.plan import Listener, Plan, Protection
 from unhear.evaluation.prepare import prepare, united
 from unhear.evaluation.rows import identity
-from unhear.evaluation.work import Listening, Task, _overall, listen
+from unhear.evaluation.work import Listening, Task, _opinions, _overall, listen
 
 LISTENER = Listener("metricgan+")
 WAY = Protection(("metricgan+",), FGSM(), "silence", SignalToNoise(25.0))
@@ -111,6 +113,22 @@ def test_an_opinion_is_asked_for_once(monkeypatch):
     signals = [np.full(3, value) for value in (0.25, 0.5, 0.25)]
     assert [_overall(each.tobytes()) for each in signals] == [0.25, 0.5, 0.25]
     assert len(asked) == 2
+
+
+def test_opinions_are_of_what_people_hear_and_of_what_the_listener_is_left_with(
+    task, monkeypatch
+):
+    monkeypatch.setattr(
+        "unhear.evaluation.work.dnsmos", lambda samples: Opinion(1.0, 2.0, samples.max())
+    )
+    tones = {
+        name: Recording(np.full((1, 8000), level / 4), 16_000)
+        for level, name in enumerate(("noisy", "protected", "enhanced", "enhanced_protected"))
+    }
+    found = _opinions(task, SimpleNamespace(**tones))
+    assert found == {"dnsmos_noisy": 0, "dnsmos_protected": 0.25, "dnsmos_enhanced": 0.75}
+    unwanted = replace(task, listening=replace(task.listening, dnsmos=False))
+    assert all(map(isnan, _opinions(unwanted, SimpleNamespace(**tones)).values()))
 
 
 def recording():
