@@ -17,11 +17,13 @@ from unhear import metrics
 from unhear.attacks import FGSM, OPT, PGD
 from unhear.audio import PCM16_STEP, Recording, as_stored, read, resample, write
 from unhear.budgets import Budget, MaxAmplitude, SignalToNoise, Unbounded, stored_within
-from unhear.channels import Resample, path_to_enhancer
+from unhear.channels import Passage, Resample, path_to_enhancer
+from unhear.channels.base import Survivable
 from unhear.chunks import Chunks, plan
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.base import Enhancer
 from unhear.errors import FailureError
+from unhear.files import protect_file
 from unhear.objective import Heard
 from unhear.protect import Protector
 from unhear.rates import grid_at
@@ -454,3 +456,29 @@ def test_the_perturbation_is_the_same_at_a_higher_rate() -> None:
     # The budget is that of the whole band at 48 kHz, so levels may differ: shapes are compared.
     spectra = [each / np.linalg.norm(each) for each in spectra]
     assert np.linalg.norm(spectra[0] - spectra[1]) < 0.005
+
+
+def test_the_way_on_which_a_file_is_judged_is_none_of_the_attacks(tmp_path) -> None:
+    """And another for each file: what torch makes of a seed has 32 bits."""
+    seeds = []
+
+    class Noted(Survivable):
+        def draw(self, sample_rate, random):
+            seeds.append(random.initial_seed() % 2**32)
+            return Passage(lambda audio: audio)
+
+    def judged(level: float, seed: int) -> int:
+        source, output = tmp_path / "in.wav", tmp_path / "out.wav"
+        tone = level * np.sin(np.arange(8000) / 5)[None]
+        write(Recording(as_stored(tone, "PCM_16"), 16_000), source)
+        way = (FGSM(), SignalToNoise(25.0), (), (Noted("noted", ""),))
+        protector = Protector((Through(),), Target("silence", seed=seed), *way)
+        protect_file(source, output, protector, None, lambda *_: None)
+        source.unlink()
+        output.unlink()
+        return seeds[-1]
+
+    found = {judged(level, 0) for level in (0.1, 0.2, 0.3)}
+    assert len(found) == 3
+    assert not found & {0, 1}
+    assert judged(0.1, 1) in found  # the same at every call, whatever the attack draws

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isnan
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from unhear.budgets import SignalToNoise
 from unhear.datasets import Mixture, Noise, Utterance
 from unhear.dnsmos import Opinion
 from unhear.errors import InputError
+from unhear.evaluation.judge import Signals
 from unhear.evaluation.plan import Listener, Plan, Protection
 from unhear.evaluation.prepare import prepare, united
 from unhear.evaluation.rows import identity
@@ -121,14 +121,14 @@ def test_opinions_are_of_what_people_hear_and_of_what_the_listener_is_left_with(
     monkeypatch.setattr(
         "unhear.evaluation.work.dnsmos", lambda samples: Opinion(1.0, 2.0, samples.max())
     )
-    tones = {
-        name: Recording(np.full((1, 8000), level / 4), 16_000)
-        for level, name in enumerate(("noisy", "protected", "enhanced", "enhanced_protected"))
-    }
-    found = _opinions(task, SimpleNamespace(**tones))
+    noisy, protected, enhanced, left = (
+        Recording(np.full((1, 8000), level), 16_000) for level in (0.0, 0.25, 0.5, 0.75)
+    )
+    signals = Signals(noisy, protected, enhanced, enhanced, left, left, (noisy, protected))
+    found = _opinions(task, signals)
     assert found == {"dnsmos_noisy": 0, "dnsmos_protected": 0.25, "dnsmos_enhanced": 0.75}
     unwanted = replace(task, listening=replace(task.listening, dnsmos=False))
-    assert all(map(isnan, _opinions(unwanted, SimpleNamespace(**tones)).values()))
+    assert all(map(isnan, _opinions(unwanted, signals).values()))
 
 
 def recording():

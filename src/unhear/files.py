@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
-    from unhear.channels import Passage
+    from unhear.channels import Passage, Survivable
     from unhear.protect import Protector
     from unhear.recognise import Recogniser
 
@@ -34,7 +34,6 @@ SHORTEST_SECONDS = 0.1
 KEPT_SECONDS = 60  # of a shorter recording nothing is kept: there is one batch, or a few
 LONGEST_JUDGED_SECONDS = 120  # in one piece
 EXCERPT_SECONDS = 60.0  # of what is longer
-UNSEEN = 2**63  # seed of the draws that the attack has not seen: above all a user may give
 
 
 @dataclass(frozen=True)
@@ -189,10 +188,10 @@ def _heard(
 
     Of the signals only the first are kept: a long recording has many.
     """
-    passages: list[tuple[str | None, Passage | None]] = [(None, None)]
-    for channel in protector.survive:
-        unseen = drawn(channel, noisy.sample_rate, UNSEEN)
-        passages.append((channel.name, unseen))
+    passages: list[tuple[str | None, Passage | None]] = [
+        (None, None),
+        *((channel.name, _unseen(channel, noisy)) for channel in protector.survive),
+    ]
     kept: list[Signals] = []
     hearings: list[Hearing] = []
     for through, passage in passages:
@@ -202,6 +201,15 @@ def _heard(
             who = (enhancer.card.name, enhancer in protector.spare, through)
             hearings.append(Hearing(*who, *_judged(signals, recogniser, hearings)))
     return kept[0], hearings
+
+
+def _unseen(channel: Survivable, noisy: Recording) -> Passage:
+    """A draw of its own for each recording, and none that follows from the seed of the attack.
+
+    No seed that a user cannot give would do: of any, torch's generator keeps 32 bits.
+    """
+    about = hashlib.sha256(channel.name.encode() + noisy.samples.tobytes()).digest()
+    return drawn(channel, noisy.sample_rate, int.from_bytes(about[:4]))
 
 
 def _judged(
