@@ -20,6 +20,7 @@ from unhear.evaluation.judge import Signals
 from unhear.evaluation.plan import Listener, Plan, Protection
 from unhear.evaluation.prepare import prepare, united
 from unhear.evaluation.rows import identity
+from unhear.evaluation.run import _shuffled
 from unhear.evaluation.work import Listening, Task, _opinions, _overall, listen
 
 LISTENER = Listener("metricgan+")
@@ -148,6 +149,23 @@ def test_plans_share_protections_but_not_recognisers(task):
     german = replace(task, listening=replace(task.listening, language="de"))
     found = united([[task], [elsewhere], [german]])
     assert [each.listeners for each in found] == [(LISTENER, other), (LISTENER,)]
+
+
+def test_a_run_that_is_stopped_has_a_fair_sample(task):
+    """All that is done to a recording together, and no speaker before the next one."""
+    other = replace(task, protection=replace(WAY, target="erase"))
+    tasks = [
+        replace(each, mixture=replace(each.mixture, utterance=spoken))
+        for each in (task, other)
+        for number in range(12)
+        for spoken in [replace(task.mixture.utterance, name=f"{'ab'[number // 6]}/{number:02}")]
+    ]
+    found = [each.mixture.utterance.name for each in _shuffled(tasks)]
+    assert found[::2] == found[1::2]
+    assert {name[0] for name in found[:8]} == {"a", "b"}
+    again = [each.mixture.utterance.name for each in _shuffled(tasks[::-1])]
+    assert found == again
+    assert found != sorted(found)
 
 
 def test_a_target_of_speech_is_another_sentence_of_another_speaker(tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -17,7 +19,7 @@ from unhear.pieces import reason, work_through
 from unhear.workers import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     from unhear.evaluation.plan import Listener
@@ -81,7 +83,7 @@ def run(
         rowsfile.drop_half_a_line(file)
     for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
         rest.unlink()
-    left = _missing(tasks, rowsfile.load(path))
+    left = _missing(_shuffled(tasks), rowsfile.load(path))
     total = sum(len(task.listeners) for task in tasks)
     done = total - sum(map(len, left.values()))
     progress(done, total)
@@ -129,6 +131,18 @@ def rows_of(tasks: Sequence[Task], rows: list[Row]) -> list[Row]:
     known = {rowsfile.identity(row["about"]): row for row in rows}
     wanted = [_identity(task, listener) for task in tasks for listener in task.listeners]
     return [known[each] for each in wanted if each in known]
+
+
+def _shuffled(tasks: Iterable[Task]) -> list[Task]:
+    """Recording by recording, in an order that is random but always the same: a run that is
+    stopped half-way has a fair sample of all, not the first speakers.
+    """
+    return sorted(tasks, key=lambda task: _drawn(task.mixture.utterance.name))
+
+
+@cache
+def _drawn(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _missing(tasks: Sequence[Task], rows: list[Row]) -> dict[Task, list[Listener]]:
