@@ -6,7 +6,7 @@ from math import isnan, nan
 
 import pytest
 
-from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, mean, share, wer
+from unhear.evaluation.estimates import NORMALISED, RAW, Estimate, de, kept, mean, share, wer
 from unhear.evaluation.findings import Findings, markdown
 from unhear.evaluation.overview import overview
 from unhear.evaluation.views import (
@@ -58,6 +58,7 @@ def row(
             "language": "en",
         },
         "protection": f"{attack} silence",
+        "protected": f"{clip}, {snr_db}, {against}, {attack}, {budget}",
         "said": "red green blue black",
         "to_be_said": None,
         "figures": dict.fromkeys(names, 1.0) | {"rpr": rpr},
@@ -176,6 +177,19 @@ def test_plots_and_tables_have_a_line_for_each_way_and_snr():
     assert len(table.rows) == 4
     assert all(len(line) == len(table.columns) for line in table.rows)
     assert len(clip_table("clips", rows).rows) == len(rows)
+
+
+def test_kept_by_hand():
+    """Of the words that are lost when nothing happens, each file with itself."""
+    whole = [row("a", after=""), row("b", after="red"), row("c", after="")]  # 3 and 2 of 4 more
+    left = [row("b", after="red"), row("a", after="red green")]  # 2 and 1
+    found = kept(left, whole)
+    assert found.value == pytest.approx(100 * 3 / 5)
+    assert (found.low, found.high) == (pytest.approx(100 / 3), 100)
+    assert found.clips == 2
+    assert kept(whole, whole) == Estimate(100.0, 100.0, 100.0, 3)
+    for nothing in ([row("a", after="red green blue")], []):
+        assert isnan(kept(left, nothing).value)
 
 
 def cells(table: Table) -> dict[str, object]:

@@ -90,6 +90,19 @@ def test_de_of_capped_errors_is_within_100():
     assert ends(metrics.de_interval(before, after, capped=True)) == (100, 100)
 
 
+def test_what_is_kept_is_paired_by_clip():
+    """Half of whatever each clip loses is left: no draw says otherwise."""
+    lost = 2 * drawing().integers(1, 5, size=30)
+    before, whole, left = (clips(n.tolist(), [10] * 30) for n in (0 * lost, lost, lost // 2))
+    assert ends(metrics.kept_interval((before, whole), (before, left))) == pytest.approx(
+        (50, 50)
+    )
+    one = clips([0], [10])
+    with pytest.raises(InputError, match="30 clips before and 1 after"):
+        metrics.kept_interval((before, whole), (before, one))
+    assert undefined(metrics.kept_interval((before, before), (before, left)))
+
+
 def test_de_of_other_numbers_of_clips_is_refused():
     with pytest.raises(InputError, match="2 clips before and 1 after"):
         metrics.de_interval(clips([0, 0], [1, 1]), clips([0], [1]))

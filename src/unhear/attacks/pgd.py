@@ -3,8 +3,9 @@
 Equation 5 of arXiv 2206.08170, descending. With ``--momentum 0 --final-rate 1 --start 0``, an
 L∞ budget and any target but erasure it is the paper's attack to the letter.
 
-Momentum is MI-FGSM's, arXiv 1710.06081, with steps as long as the budget wants them; Nesterov's
-is NI-FGSM's, arXiv 1908.06281: the gradient is taken where the momentum alone would lead.
+Momentum is MI-FGSM's, arXiv 1710.06081, but adds up the budget's directions, not gradients of
+unit L1 norm: with L∞ their signs. Nesterov's is NI-FGSM's, arXiv 1908.06281: the gradient is
+taken where the momentum alone would lead.
 """
 
 from __future__ import annotations

@@ -81,6 +81,24 @@ def de(rows: Sequence[Row], heard: str = NORMALISED, *, capped: bool = True) -> 
     return _estimate(metrics.de(rate(before), rate(after)), interval, rows, known)
 
 
+def kept(left: Sequence[Row], whole: Sequence[Row]) -> Estimate:
+    """The DE of what went through a channel, as a share, in per cent, of that of the same
+    protected files where nothing happened to them; undefined where that is none.
+    """
+    direct = {row["protected"]: row for row in whole}
+    left = [row for row in left if row["protected"] in direct]
+    whole = [direct[row["protected"]] for row in left]
+    pairs = [
+        [_errors(rows, name, "said") for name in (BEFORE[NORMALISED], NORMALISED)]
+        for rows in (whole, left)
+    ]
+    of_whole, of_left = (metrics.de(*map(metrics.capped_wer, pair)) for pair in pairs)
+    value = 100 * of_left / of_whole if of_whole > 0 else nan
+    interval = metrics.kept_interval(*map(tuple, pairs), capped=True, clip_names=_names(left))
+    known = [not isnan(each.rate) for each in pairs[1][1]]
+    return _estimate(value, interval, left, known)
+
+
 def mean(rows: Sequence[Row], figure: str) -> Estimate:
     """Mean of one of the figures, over the rows in which it is defined.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, clips, de, defined, mean, wer
+from unhear.evaluation.estimates import NORMALISED, clips, de, defined, kept, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.views import by, by_protection, is_control, matrix
 from unhear.report.run_page import Headline
@@ -26,7 +26,7 @@ COLUMNS = [
     Column("WER enhanced"),
     Column("WER enhanced protected"),
     Column("DE"),
-    Column("kept in %", 0),
+    Column("kept in %"),
     Column("perturbation SNR"),
     Column("PESQ", 2),
 ]
@@ -80,7 +80,7 @@ def _lines(ways: dict[str, dict[str, list[Row]]], channels: list[str]) -> list[l
             wer(own, "enhanced_normalised").value,
             wer(own, NORMALISED).shown(".1f"),
             de(own).shown("+.1f"),
-            _kept(own, of_way.get(AS_WRITTEN, [])),
+            kept(own, of_way.get(AS_WRITTEN, [])).shown(".0f"),
             mean(own, "snr_db").value,
             mean(own, "pesq_wb").value,
         ]
@@ -88,9 +88,3 @@ def _lines(ways: dict[str, dict[str, list[Row]]], channels: list[str]) -> list[l
         for way, of_way in ways.items()
         if (own := of_way.get(name))
     ]
-
-
-def _kept(rows: list[Row], as_written: list[Row]) -> Value:
-    """In per cent; nothing is kept of a protection that did nothing."""
-    whole = de(as_written).value if as_written else 0.0
-    return 100 * de(rows).value / whole if whole > 0 else "–"

@@ -10,6 +10,7 @@ from unhear.metrics.intervals import (
     Interval,
     capped_wer_interval,
     de_interval,
+    kept_interval,
     mean_interval,
     pooled_wer_interval,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "gain_db",
     "is_empty",
     "is_looping",
+    "kept_interval",
     "level_change_db",
     "looping_share",
     "mean_interval",

@@ -82,13 +82,36 @@ def de_interval(
     Both hold the same clips in the same order, and a clip is drawn with both of its errors:
     clips that are hard before and after cancel out. Raises InputError when the numbers differ.
     """
-    both = [_addends(errors, capped=capped) for errors in (before, after)]
-    if len(both[0]) != len(both[1]):
-        raise InputError(
-            f"{len(both[0])} clips before and {len(both[1])} after cannot be paired: give the "
-            "same clips in the same order"
-        )
-    return _interval(np.hstack(both), _rise, clip_names, seed)
+    return _interval(_paired([before, after], capped=capped), _rise, clip_names, seed)
+
+
+def kept_interval(
+    whole: tuple[Iterable[WordErrors], Iterable[WordErrors]],
+    left: tuple[Iterable[WordErrors], Iterable[WordErrors]],
+    *,
+    capped: bool = False,
+    clip_names: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Interval:
+    """Of the DE that is ``left`` as a share of the ``whole`` DE, in per cent.
+
+    Each of the two has the errors before and after, as :func:`de_interval` takes them; a clip
+    is drawn with all four. Raises InputError when the numbers differ.
+    """
+    return _interval(_paired([*whole, *left], capped=capped), _kept, clip_names, seed)
+
+
+def _paired(
+    several: Iterable[Iterable[WordErrors]], *, capped: bool
+) -> Float[np.ndarray, "clips columns"]:
+    found = [_addends(errors, capped=capped) for errors in several]
+    for each in found:
+        if len(each) != len(found[0]):
+            raise InputError(
+                f"{len(found[0])} clips before and {len(each)} after cannot be paired: give "
+                "the same clips in the same order"
+            )
+    return np.hstack(found)
 
 
 def _addends(errors: Iterable[WordErrors], *, capped: bool) -> Float[np.ndarray, "clips 2"]:
@@ -107,6 +130,10 @@ def _ratio(
 
 def _rise(*sums: Float[np.ndarray, " draws"]) -> Float[np.ndarray, " draws"]:
     return _ratio(*sums[2:]) - _ratio(*sums[:2])
+
+
+def _kept(*sums: Float[np.ndarray, " draws"]) -> Float[np.ndarray, " draws"]:
+    return 100 * _ratio(_rise(*sums[4:]), _rise(*sums[:4]))
 
 
 def _interval(
