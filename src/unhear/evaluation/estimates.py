@@ -89,12 +89,12 @@ def kept(left: Sequence[Row], whole: Sequence[Row]) -> Estimate:
     left = [row for row in left if row["protected"] in direct]
     whole = [direct[row["protected"]] for row in left]
     pairs = [
-        [_errors(rows, name, "said") for name in (BEFORE[NORMALISED], NORMALISED)]
+        (_errors(rows, BEFORE[NORMALISED], "said"), _errors(rows, NORMALISED, "said"))
         for rows in (whole, left)
     ]
     of_whole, of_left = (metrics.de(*map(metrics.capped_wer, pair)) for pair in pairs)
     value = 100 * of_left / of_whole if of_whole > 0 else nan
-    interval = metrics.kept_interval(*map(tuple, pairs), capped=True, clip_names=_names(left))
+    interval = metrics.kept_interval(*pairs, capped=True, clip_names=_names(left))
     known = [not isnan(each.rate) for each in pairs[1][1]]
     return _estimate(value, interval, left, known)
 
