@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -137,12 +136,11 @@ def _shuffled(tasks: Iterable[Task]) -> list[Task]:
     """Recording by recording, in an order that is random but always the same: a run that is
     stopped half-way has a fair sample of all, not the first speakers.
     """
-    return sorted(tasks, key=lambda task: _drawn(task.mixture.utterance.name))
 
+    def drawn(task: Task) -> str:
+        return hashlib.sha256(task.mixture.utterance.name.encode()).hexdigest()
 
-@cache
-def _drawn(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return sorted(tasks, key=drawn)
 
 
 def _missing(tasks: Sequence[Task], rows: list[Row]) -> dict[Task, list[Listener]]:
