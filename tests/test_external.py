@@ -85,6 +85,28 @@ def bang(): raise ZeroDivisionError("no weights")
 class Sized(nn.Module):
     def __init__(self, size): super().__init__()
 size = 3
+
+class Remembering(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.last = 0.0
+    def forward(self, audio):
+        before, self.last = self.last, audio.detach().abs().mean()
+        return audio * (1 + before)
+class Shaky(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 31, padding=15)
+    def forward(self, audio): return nn.functional.dropout(self.conv(audio), 0.5, self.training)
+def around():
+    network = Shaky()
+    return lambda audio: network(audio)
+def in_place(audio):
+    audio[..., 1:] -= 0.97 * audio[..., :-1].clone()
+    return audio
+def talking(audio):
+    print("frames", audio.shape)
+    return audio
 """
 
 
@@ -108,6 +130,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.jit.save(torch.jit.script(Masking().eval()), "masking.pt")
         torch.jit.save(torch.jit.trace(Masking().eval(), torch.randn(1, 4000)), "traced.pt")
         torch.save(model.state_dict(), "state.pt")
+        shaky = torch.export.export(nn.Dropout().train(), (torch.randn(2, RATE),))
+        torch.export.save(shaky, "training.pt2")
     (folder / "text.pt2").write_text("dear diary")
     return folder
 
@@ -224,6 +248,38 @@ def test_an_enhancer_of_the_users_keeps_its_card() -> None:
         load_enhancer("mine:build", rate=8000)
 
 
+def test_a_network_that_a_function_works_with_is_not_in_training() -> None:
+    enhancer = load_enhancer("zoo:around")
+    assert enhancer.card.parameters == 32
+    assert enhancer.card.differentiable
+    clip = noise(1, 8000)
+    assert torch.equal(enhancer(clip), enhancer(clip))
+
+
+@pytest.mark.parametrize("own", ["in_place", "talking"])
+def test_models_with_habits_are_attacked(own: str, cli: Callable[..., Outcome]) -> None:
+    """They work in place, or print."""
+    outcome = cli(*PROTECT, f"zoo:{own}")
+    assert outcome.code == 0
+    (file,) = json.loads(outcome.out)["files"]
+    assert file["figures"]["snr_db"] >= 24.9
+    assert ("frames" in outcome.err) == (own == "talking")
+
+
+def test_two_models_each_have_a_module_of_the_same_name() -> None:
+    for name, gain in (("one", 0.5), ("two", 0.25)):
+        Path(name).mkdir()
+        Path(name, "helper.py").write_text(f"GAIN = {gain}\n")
+        Path(name, "model.py").write_text(
+            "from helper import GAIN\ndef build(): return lambda audio: GAIN * audio\n"
+        )
+    clip = noise(1, 8000)
+    one, two = (load_enhancer(f"{name}/model.py:build") for name in ("one", "two"))
+    torch.testing.assert_close(one(clip), 0.5 * clip)
+    torch.testing.assert_close(two(clip), 0.25 * clip)
+    assert "helper" not in sys.modules
+
+
 # What an evaluation knows it by
 
 TRAINED = """
@@ -276,6 +332,19 @@ def test_networks_are_found_where_they_are_kept(name: str) -> None:
     for seed in (0, 1):
         trained(seed)
         digests.append(own_digest(f"wrapped.py:{name}"))
+    assert digests[0] != digests[1]
+
+
+def test_arrays_are_known_too() -> None:
+    Path("arrays.py").write_text(
+        "import numpy as np, torch\n"
+        "GAIN = np.load('gain.npy')\n"
+        "def by(audio): return audio * torch.from_numpy(GAIN)\n"
+    )
+    digests: list[str] = []
+    for gain in (0.5, 0.25):
+        np.save("gain.npy", np.array([gain], np.float32))
+        digests.append(own_digest("arrays.py:by"))
     assert digests[0] != digests[1]
 
 
@@ -339,6 +408,8 @@ BAD = {
     "zoo:whole": "it returns is torch.int16",
     "zoo:half": "it gives 2,000 samples for 4,000",
     "zoo:empty": "infinite samples, or NaN",
+    "zoo:Remembering": "something else for the same clip once it has heard another",
+    "training.pt2": "exported in training: call its eval()",
     "zoo:fixed": "ValueError: 4000 samples, please; 4,000 went well",
     "raising:build": "raising cannot be loaded, for it raised RuntimeError: no driver",
     "raising.py:build": "raising.py cannot be loaded, for it raised RuntimeError: no driver",

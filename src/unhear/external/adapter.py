@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +44,14 @@ class Layout:
         # cuDNN cannot back-propagate through recurrent layers in eval mode, and TorchScript's
         # optimiser has wrong derivatives, such as that of the modulus of a spectrum.
         unoptimised = torch.jit.optimized_execution(False)  # pyright: ignore[reportPrivateImportUsage]
-        with torch.backends.cudnn.flags(enabled=False), unoptimised:
+        quiet = redirect_stdout(sys.stderr)
+        with torch.backends.cudnn.flags(enabled=False), unoptimised, quiet:
             outputs = [
-                _waveforms(model(group.reshape(*self.leading, group.shape[-1])), len(group))
-                for group in groups
+                # A copy, for some work in place; and what they print is no part of our output.
+                _waveforms(
+                    model(each.clone().reshape(*self.leading, each.shape[-1])), len(each)
+                )
+                for each in groups
             ]
         return torch.cat(outputs).to(audio)
 

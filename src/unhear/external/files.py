@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 MARKS = {"torchscript": "constants.pkl", "exported": "archive_format"}  # what only these hold
+TRAINING = {  # place of the argument that says so
+    torch.ops.aten.dropout.default: 2,
+    torch.ops.aten.batch_norm.default: 5,
+}
 REMEDIES = {
     "torchscript": "is no TorchScript file: save the model with torch.jit.save",
     "exported": "is no exported program: save it with torch.export.save",
@@ -74,12 +78,25 @@ def _torchscript(name: str, path: Path, weights: str) -> Found:
 
 def _exported(name: str, path: Path, weights: str) -> Found:
     program = torch.export.load(path)
+    if _in_training(program):
+        raise InputError(
+            f"{name} was exported in training: call its eval() before torch.export.export"
+        )
     if fixed := _fixed_length(program):
         raise InputError(
             f"{name} was exported for exactly {fixed:,} samples: export it with a dynamic time "
             "dimension, as by dynamic_shapes=({0: Dim.DYNAMIC, 1: Dim.DYNAMIC},)"
         )
     return Found(name, program.module(), "your own (exported program)", weights)
+
+
+def _in_training(program: ExportedProgram) -> bool:
+    """Whether layers are told so that behave otherwise then."""
+    return any(
+        len(node.args) > place and node.args[place] is True
+        for node in program.graph.nodes
+        if (place := TRAINING.get(node.target)) is not None
+    )
 
 
 def _fixed_length(program: ExportedProgram) -> int | None:

@@ -12,6 +12,7 @@ from torch import nn
 from unhear.enhancers.base import Card
 from unhear.errors import InputError
 from unhear.external.adapter import SHORTEST, External, Layout, misfit, said
+from unhear.external.state import networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOUDNESS = 0.03  # rms of the noise; full scale is 1
+SAME = 1e-5  # of the peak, of what is computed twice
 LAYOUTS = (
     Layout("(batch, time)", (-1,), together=True),
     Layout("(batch, 1, time)", (-1, 1), together=True),
@@ -44,7 +46,8 @@ def adapted(found: Found, rate: int) -> External:
     """The model as an Enhancer at ``rate`` Hz, after a probe of both.
 
     Raises InputError when it fails, when clips in a batch cannot be told apart even one by
-    one, or when its output is not a finite waveform about as long as the input.
+    one, when it remembers earlier clips, or when its output is not a finite waveform about as
+    long as the input.
     """
     parameters = frozen(found.model)
     short, long = _noise(int(SHORTEST * rate)), _noise(int(1.6 * SHORTEST * rate) + 33)
@@ -62,22 +65,28 @@ def adapted(found: Found, rate: int) -> External:
     )
     enhancer = External(card, found.model, layout)
     with torch.no_grad():
+        enhancer.reseed(0)
         reference = enhancer.enhance(short)
         _require_any_length(enhancer, short, long)
+        _require_no_memory(enhancer, short, reference)
         scales = _alike(enhancer.enhance(short / 2), reference / 2)
     enhancer.card = replace(card, differentiable=_has_gradient(enhancer, short), scales=scales)
     return enhancer
 
 
 def frozen(model: object) -> int | None:
-    """Stop a module's training; its number of parameters, None where there are none."""
-    if not isinstance(model, nn.Module):
-        return None
-    with suppress(NotImplementedError):  # an exported program stays as it was exported
-        model.eval()
-    for parameter in model.parameters():
+    """Stop the training of a module, or of those that a function works with, on the CPU; the
+    number of their parameters, None where there are none.
+    """
+    modules = [each for each in networks(model) if isinstance(each, nn.Module)]
+    for module in modules:
+        module.to("cpu")
+        with suppress(NotImplementedError):  # an exported program stays as it was exported
+            module.eval()
+    parameters = {id(each): each for module in modules for each in module.parameters()}
+    for parameter in parameters.values():
         parameter.requires_grad_(False)
-    return sum(parameter.numel() for parameter in model.parameters()) or None
+    return sum(each.numel() for each in parameters.values()) or None
 
 
 def _noise(samples: int) -> Float[Tensor, "clips samples"]:
@@ -125,8 +134,23 @@ def _require_any_length(
     except InputError as error:
         raise InputError(
             f"{error}; {short.shape[-1]:,} went well, so it may have been traced or exported "
-            "for one length: use torch.jit.script, or export with a dynamic time dimension"
+            "for one length, or take whole frames only: use torch.jit.script, export with a "
+            "dynamic time dimension, or let it pad its input itself"
         ) from error
+
+
+def _require_no_memory(
+    enhancer: External,
+    clips: Float[Tensor, "clips time"],
+    before: Float[Tensor, "clips time"],
+) -> None:
+    """Raise InputError where others in between change what becomes of the same clips."""
+    enhancer.reseed(0)
+    if not _alike(enhancer.enhance(clips), before, within=SAME):
+        raise InputError(
+            f"{enhancer.card.name} gives something else for the same clip once it has heard "
+            "another: let it begin anew at every call, and draw from torch alone"
+        )
 
 
 def _has_gradient(enhancer: External, noise: Float[Tensor, "clips time"]) -> bool:
@@ -139,6 +163,8 @@ def _has_gradient(enhancer: External, noise: Float[Tensor, "clips time"]) -> boo
     return bool(gradient.any())
 
 
-def _alike(one: Float[Tensor, "clips time"], other: Float[Tensor, "clips time"]) -> bool:
-    """Within a thousandth of the peak."""
-    return bool((one - other).abs().max() <= 1e-3 * other.abs().max())
+def _alike(
+    one: Float[Tensor, "clips time"], other: Float[Tensor, "clips time"], within: float = 1e-3
+) -> bool:
+    """Within a share of the peak."""
+    return bool((one - other).abs().max() <= within * other.abs().max())

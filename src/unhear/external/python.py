@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import Parameter, isclass, signature
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+OWN = "unhear_own"  # how the names of files' modules begin
+
 
 def load(name: str) -> Found | Enhancer:
     """What ``name`` is, or makes when it is called without arguments.
@@ -31,7 +34,17 @@ def load(name: str) -> Found | Enhancer:
     user's code raises.
     """
     place, _, attribute = name.rpartition(":")
-    module = _file(place) if place.endswith(".py") else _module(place)
+    if not place.endswith(".py"):
+        return _defined(name, _module(place), attribute)
+    path = Path(place).expanduser().resolve()
+    if not path.is_file():
+        raise InputError(f"{place} does not exist: check the name of the file")
+    with _by_itself(path.parent):
+        return _defined(name, _file(place, path), attribute)
+
+
+def _defined(name: str, module: ModuleType, attribute: str) -> Found | Enhancer:
+    place = name.rpartition(":")[0]
     if not hasattr(module, attribute):
         raise InputError(f"{place} has no {attribute}: give the name of what it defines")
     model = _made(name, getattr(module, attribute))
@@ -54,12 +67,9 @@ def _module(place: str) -> ModuleType:
         ) from error
 
 
-def _file(place: str) -> ModuleType:
-    path = Path(place).expanduser().resolve()
-    if not path.is_file():
-        raise InputError(f"{place} does not exist: check the name of the file")
-    _search(path.parent)
-    spec = cast("ModuleSpec", spec_from_file_location(f"unhear_own_{path.stem}", path))
+def _file(place: str, path: Path) -> ModuleType:
+    own = hashlib.sha256(str(path).encode()).hexdigest()[:8]  # many are called model.py
+    spec = cast("ModuleSpec", spec_from_file_location(f"{OWN}_{path.stem}_{own}", path))
     module = sys.modules[spec.name] = module_from_spec(spec)
     with _users_code(place):
         cast("Loader", spec.loader).exec_module(module)
@@ -67,8 +77,33 @@ def _file(place: str) -> ModuleType:
 
 
 def _search(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    """There first, wherever it was looked before."""
+    with suppress(ValueError):
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))
+
+
+@contextmanager
+def _by_itself(folder: Path) -> Generator[None]:
+    """What is imported from the folder is forgotten in the end, though not by who has imported
+    it: two enhancers may each have a `utils.py` beside them.
+    """
+    before = set(sys.modules)
+    _search(folder)
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - before:
+            if not name.startswith(OWN) and _lies_in(folder, sys.modules[name]):
+                del sys.modules[name]
+
+
+def _lies_in(folder: Path, module: ModuleType) -> bool:
+    """Whether it does, and is not installed there, as in a virtual environment."""
+    file = getattr(module, "__file__", None) or next(
+        iter(getattr(module, "__path__", ())), None
+    )
+    return bool(file) and Path(file).is_relative_to(folder) and "site-packages" not in file
 
 
 def _made(name: str, thing: Any) -> Callable[..., Any] | Enhancer:
@@ -106,7 +141,8 @@ def _required(name: str, thing: Any) -> int:
 @contextmanager
 def _users_code(name: str) -> Generator[None]:
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # what it prints is no part of our output
+            yield
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise

@@ -7,6 +7,7 @@ from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 DEEPEST = 4  # of what is in something else
 
 
-def networks(thing: Any, depth: int = DEEPEST) -> Iterator[nn.Module | torch.Tensor]:
-    """Modules and tensors that an object has, a function has closed over or names, or that are
-    in a list or dictionary of those; always in the same order.
+def networks(
+    thing: Any, depth: int = DEEPEST
+) -> Iterator[nn.Module | torch.Tensor | np.ndarray]:
+    """Modules, tensors and arrays that an object has, a function has closed over or names, or
+    that are in a list or dictionary of those; always in the same order.
     """
-    if isinstance(thing, nn.Module | torch.Tensor):
+    if isinstance(thing, nn.Module | torch.Tensor | np.ndarray):
         yield thing
     elif depth:
         for each in _held(thing):
@@ -57,8 +60,10 @@ def _named(function: FunctionType) -> list[Any]:
     return [function.__globals__[name] for name in names if name in function.__globals__]
 
 
-def content(thing: nn.Module | torch.Tensor) -> bytes:
-    """The weights of a module, or the numbers of a tensor, byte by byte."""
+def content(thing: nn.Module | torch.Tensor | np.ndarray) -> bytes:
+    """The weights of a module, or the numbers of a tensor or array, byte by byte."""
+    if isinstance(thing, np.ndarray):
+        return b"" if thing.dtype.hasobject else thing.tobytes()
     if isinstance(thing, nn.Module):
         kept = thing.state_dict().values()  # with settings, of quantised layers
         return b"".join(content(each) for each in kept if isinstance(each, torch.Tensor))
