@@ -29,6 +29,7 @@ from unhear.networks.base import NetworkEnhancer
 from unhear.objective import Defeat, Objective
 from unhear.present import summary
 from unhear.protect import Protector
+from unhear.sources import InMemory
 from unhear.targets import Target
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def test_sections_have_no_seams() -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_share_never_exceeds_what_a_section_may_have() -> None:
-    share = (np.array([1.0, 0.5]), np.array([0.4, 0.8]), np.array([0.9, 0.1]))
+    share = (np.array([[1.0], [0.5]]), np.array([[0.4], [0.8]]), np.array([[0.9], [0.1]]))
     audio = np.zeros((2, 1000))
     before, here, after = (adding.Section(audio, audio, each) for each in share)
     gains = here.gains(before, after, 100)
@@ -177,6 +178,36 @@ def test_a_share_never_exceeds_what_a_section_may_have() -> None:
     assert gains[1, 100:900].max() == gains[1].max() == 0.8
     assert gains[1, -1] == pytest.approx(0.1, abs=0.01)
     assert np.abs(np.diff(gains)).max() < 0.01
+
+
+def test_pieces_of_a_section_have_shares_of_their_own() -> None:
+    shares = np.array([[0.2, 1.0, 1.0, 0.5]])
+    here = adding.Section(np.zeros((1, 1000)), np.zeros((1, 1000)), shares)
+    gains = here.gains(here, here, 50)[0]
+    assert (gains[[100, 375, 625, 875]] == shares).all()
+    assert (gains[[0, 250, 500, 750]] == [0.2, 0.2, 1.0, 0.5]).all()
+    assert (gains <= shares.repeat(250)).all()
+    assert np.abs(np.diff(gains)).max() < 0.02
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("behind", [0.02, 0.6], ids=["in the margin", "behind it"])
+def test_what_is_loud_behind_a_section_does_not_leave_it_bare(behind: float) -> None:
+    """What was computed together with a bang is far too much for the quiet before it: only
+    there is it taken back.
+    """
+    rng, bang = np.random.default_rng(0), 2 + behind
+    audio, delta = 0.001 * rng.normal(size=(2, 1, 8 * RATE))
+    delta *= 10 ** (-SNR_DB / 20)
+    audio[:, int(bang * RATE) : int((bang + 0.1) * RATE)] *= 100
+    delta[:, int(1.5 * RATE) : int(3.5 * RATE)] *= 30  # all of a batch of chunks
+    source = InMemory(Recording(as_stored(audio, "DOUBLE"), RATE, "DOUBLE"))
+    tape = Tape(iter([torch.from_numpy(delta)]), 8 * RATE)
+    parts = adding.protected_parts(source, tape, SignalToNoise(SNR_DB), RATE)
+    change = np.concatenate(list(parts), axis=1) - audio
+    whole, before = slice(2 * RATE), slice(int(1.2 * RATE))
+    assert SNR_DB <= metrics.snr_db(audio[0, whole], change[0, whole]) < SNR_DB + 1
+    assert SNR_DB - 1 < metrics.snr_db(audio[0, before], change[0, before]) < SNR_DB + 1
 
 
 def test_a_tape_keeps_only_what_may_be_asked_for() -> None:

@@ -2,15 +2,17 @@
 
 Up to a minute goes as a whole. What is longer goes in sections, each within the budget by
 itself: so the whole is, and a section is all that has to be in memory. A section may have to
-take back some of its perturbation, for rounding can push it over its limit: how much of it is
-left then changes slowly from one section to the next, and never exceeds what either may have.
+take back some of its perturbation: rounding can push it over its limit, and what was computed
+together with something loud behind its end can be far over it. Then the pieces give way first
+that have too much for themselves. How much is left changes slowly from one piece to the next,
+and never exceeds what either may have.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 WHOLE_SECONDS = 60
 SECTION_SECONDS = 30
 MARGIN_SECONDS = 0.5  # on both sides of a section, for budgets that look at spectra
-RAMP_SECONDS = 1.0  # from one section's share of its perturbation to the next one's
+PIECES = 10  # of a section, each with its own share of its perturbation
+EVEN = 1.1  # times its budget, from which on single pieces of a section give way
+ROUNDING = 1.001  # times its budget, up to which the sample format decides
+RAMP_SECONDS = 1.0  # from one piece's share to the next one's
 
 
 class Tape:
@@ -56,22 +61,30 @@ class Tape:
 
 @dataclass(frozen=True)
 class Section:
-    """Some of a recording, what is added to it, and how much of that each channel may have."""
+    """Some of a recording, what is added to it, and how much of that each channel may have in
+    each of several pieces of the same length.
+    """
 
     audio: Float[np.ndarray, "channels time"]
     delta: Float[np.ndarray, "channels time"]
-    share: Float[np.ndarray, " channels"]  # 0 to 1
+    shares: Float[np.ndarray, "channels pieces"]  # 0 to 1
 
     def gains(
         self, before: Section, after: Section, ramp: int
     ) -> Float[np.ndarray, "channels time"]:
-        """Each channel's share; at the ends no more than the neighbour may have."""
-        time = self.audio.shape[1]
-        ramp = min(ramp, time // 2)
-        corners = [0, ramp, time - ramp, time]
-        first, last = (np.minimum(self.share, other.share) for other in (before, after))
-        levels = np.stack([first, self.share, self.share, last], axis=1)
-        return np.stack([np.interp(np.arange(time), corners, each) for each in levels])
+        """Each channel's shares; where two pieces meet, the smaller of theirs."""
+        time, pieces = self.audio.shape[1], self.shares.shape[1]
+        ramp = min(ramp, time // (2 * pieces))
+        corners = [
+            place
+            for begin, end in pairwise(_ends(time, pieces))
+            for place in (begin, begin + ramp, end - ramp)
+        ]
+        around = np.hstack([before.shares[:, -1:], self.shares, after.shares[:, :1]])
+        meeting = np.minimum(around[:, :-1], around[:, 1:])
+        levels = np.stack([meeting[:, :-1], self.shares, self.shares], axis=2)
+        levels = np.hstack([levels.reshape(len(levels), -1), meeting[:, -1:]])
+        return np.stack([np.interp(np.arange(time), [*corners, time], each) for each in levels])
 
 
 def protected_parts(
@@ -104,8 +117,12 @@ def _places(source: Source) -> list[tuple[int, int]]:
     """Where each section begins and ends."""
     long = source.seconds > WHOLE_SECONDS
     count = ceil(source.seconds / SECTION_SECONDS) if long else 1
-    ends = [index * source.samples // count for index in range(count + 1)]
-    return list(pairwise(ends))
+    return list(pairwise(_ends(source.samples, count)))
+
+
+def _ends(samples: int, parts: int) -> list[int]:
+    """Where the first of as many parts begins, and each of them ends."""
+    return [index * samples // parts for index in range(parts + 1)]
 
 
 def _section(
@@ -115,18 +132,63 @@ def _section(
     rate: int,
     place: tuple[int, int],
 ) -> Section:
-    """Projected together with a margin."""
+    """Projected together with a margin, unless that made a quiet section smaller for it."""
     wide = _with_margin(source, place)
     own = slice(place[0] - wide[0], place[1] - wide[0])
     audio = source.part(*wide)
     rows: list[tuple[Tensor, Tensor]] = []
     channels = _channels(audio, _added(source, tape, rate, wide))
     for (clip, delta), budget in zip(channels, budgets, strict=True):
-        inner, kept = clip[:, own], budget.project(delta, clip)[:, own]
-        share = share_within(inner, kept, budget.around(inner), _store(source))
-        rows.append((kept, share))
+        inner = clip[:, own]
+        kept = (delta if budget.uniform else budget.project(delta, clip))[:, own]
+        bound, shares = budget.around(inner), _shares(inner, kept, budget)
+        within = share_within(inner, _spread(shares, kept) * kept, bound, _store(source))
+        rows.append((kept, shares * within))
     deltas, shares = (torch.cat(each).numpy() for each in zip(*rows, strict=True))
-    return Section(audio[:, own], deltas, shares[:, 0])
+    return Section(audio[:, own], deltas, shares)
+
+
+def _shares(
+    audio: Float[Tensor, "1 time"], delta: Float[Tensor, "1 time"], budget: Budget
+) -> Float[Tensor, "1 pieces"]:
+    """What each piece keeps, for all together to be within the budget, but for rounding.
+
+    One after the other is taken back to a budget of its own, until that is so; first those
+    that are furthest over it.
+    """
+    shares, bound = audio.new_ones(1, PIECES), budget.around(audio)
+    left = _excess(bound, audio, delta)
+    if left <= ROUNDING:
+        return shares
+    if left > EVEN:
+        places = pairwise(_ends(audio.shape[1], PIECES))
+        pieces = [(audio[:, a:b], delta[:, a:b]) for a, b in places]
+        excess = [_excess(budget.around(clip), clip, added) for clip, added in pieces]
+        for piece in sorted(range(PIECES), key=excess.__getitem__, reverse=True):
+            shares[:, piece] = 1 / excess[piece]
+            left = _excess(bound, audio, _spread(shares, delta) * delta)
+            if left <= EVEN:
+                break
+    return shares / left
+
+
+def _excess(
+    bound: Budget, audio: Float[Tensor, "1 time"], delta: Float[Tensor, "1 time"]
+) -> float:
+    """By how many times too large a perturbation is; 1 for what is within its budget."""
+    size = float(bound.size(delta))
+    if size <= float(bound.radius(audio)):
+        return 1.0
+    projected = float(bound.size(bound.project(delta, audio)))  # of no budget, all of it
+    return size / projected if projected else inf
+
+
+def _spread(
+    shares: Float[Tensor, "1 pieces"], audio: Float[Tensor, "1 time"]
+) -> Float[Tensor, "1 time"]:
+    """Every piece's share at each of its samples."""
+    ends = torch.tensor(_ends(audio.shape[1], shares.shape[1]))
+    return shares.repeat_interleave(ends.diff(), dim=1)
 
 
 def _with_margin(source: Source, place: tuple[int, int]) -> tuple[int, int]:

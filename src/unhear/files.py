@@ -78,13 +78,15 @@ def protect_file(
         kept = _kept(recording, source, output, protector)
         parts = _computed(protector.parts(recording, progress, kept), source)
         _write(parts, recording, output)
-        kept.drop()
         took = time.perf_counter() - began
-        with _written(output), open_source(output) as written:
-            place = _judged_part(recording)
-            noisy, protected = (_recording(each, place) for each in (recording, written))
-            signals, hearings = _heard(noisy, protected, protector, recogniser)
-            snr_db, peak = _added(recording, written)
+        try:
+            with _written(output), open_source(output) as written:
+                place = _judged_part(recording)
+                noisy, protected = (_recording(each, place) for each in (recording, written))
+                signals, hearings = _heard(noisy, protected, protector, recogniser)
+                snr_db, peak = _added(recording, written)
+        finally:  # a worker that is killed while it measures finds it when it tries again
+            kept.drop()
     found = [*notes(recording, changed=peak > 0), *_excerpted(recording, place)]
     of_all = [_with_level(each, snr_db, peak) for each in hearings]
     return Result(source, output, recording.seconds, signals, of_all, found, took)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from unhear.errors import InputError
 
@@ -21,6 +21,8 @@ class Budget(ABC):
 
     A budget that depends on the sample rate is usable from :meth:`at_rate` on.
     """
+
+    uniform: ClassVar[bool] = False  # whether a projection makes all of a clip's smaller alike
 
     def at_rate(self, sample_rate: int) -> Budget:
         """The same budget for signals of this rate, in Hz."""

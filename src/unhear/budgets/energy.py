@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from unhear.budgets.base import TINY, Budget
 from unhear.errors import InputError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 class EnergyBudget(Budget):
     """Budgets that measure by an L2 norm."""
+
+    uniform: ClassVar[bool] = True
 
     def direction(self, gradient: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """The gradient at unit size."""

@@ -81,7 +81,7 @@ def run(
         _require_ours(file)
         rowsfile.drop_half_a_line(file)
     for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
-        rest.unlink()
+        rest.unlink(missing_ok=True)  # or of one that is still at it, on another machine
     left = _missing(_shuffled(tasks), rowsfile.load(path))
     total = sum(len(task.listeners) for task in tasks)
     done = total - sum(map(len, left.values()))
