@@ -231,6 +231,8 @@ BAD: dict[str, Bad] = {
     ),
     "channel": Bad((*OUT, "good.wav", "--survive", "opus24k"), ("did you mean opus-24k?",)),
     "spared-filter": Bad((*OUT, "good.wav", "--spare", "speex"), ("speex", "gradients")),
+    "unread": Bad((*OUT, "good.wav", "--model", "tiny"), ("--transcribe", "--model")),
+    "unread-german": Bad((*OUT, "good.wav", "--language", "de"), ("--transcribe",)),
     "attack": Bad((*OUT, "good.wav", "--attack", "pdg"), ("'pdg'", "did you mean pgd?")),
     "alien-setting": Bad((*OUT, "good.wav", "--alpha", "1"), ("--alpha", "pgd", "--momentum")),
     "target": Bad((*OUT, "good.wav", "--target", "music"), ("music", "silence")),
@@ -735,6 +737,14 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, cli: Callable[..., Outcom
     page = Path("new/out.html").read_text("utf-8")
     assert "inf dB below" not in page
     assert "nan dB" not in page
+    assert ("The recording is silent" if not odd.any() else "is too short") in page
+
+
+def test_noise_is_added_for_enhancers_without_gradients(cli: Callable[..., Outcome]) -> None:
+    ways = ("--against", "log-mmse", "--attack", "white-noise", "--json")
+    outcome = cli("protect", "good.wav", "-o", "out.wav", *ways)
+    (file,) = strict_json(outcome.out)["files"]
+    assert file["figures"]["snr_db"] == pytest.approx(25, abs=0.1)
 
 
 # Listings and help

@@ -27,7 +27,7 @@ from unhear.files import Result, protect_file
 from unhear.kept import KeptBeside
 from unhear.networks.base import NetworkEnhancer
 from unhear.objective import Defeat, Objective
-from unhear.present import summary
+from unhear.present import page, summary
 from unhear.protect import Protector
 from unhear.sources import InMemory
 from unhear.targets import Target
@@ -366,10 +366,10 @@ def test_settings_and_weights_tell_enhancers_apart() -> None:
 # Measuring
 
 
-def silenced(result: Result) -> Result:
+def silenced(result: Result, level_change_db: float = -math.inf) -> Result:
     """The same, as if nothing had come out of the enhancer."""
     (first,) = result.hearings
-    figures = replace(first.figures, level_change_db=-math.inf)
+    figures = replace(first.figures, level_change_db=level_change_db)
     return replace(result, hearings=[replace(first, figures=figures)])
 
 
@@ -397,3 +397,7 @@ def test_a_long_file_is_judged_by_its_loudest_part(
     assert "all else is of 2 s from 0:03 on" in note
     assert " changes the level of " in summary(result)
     assert summary(silenced(result)).endswith("makes nothing of what echo puts out.")
+    assert summary(silenced(result, math.nan)).endswith(
+        ": echo puts out silence, with it or without."
+    )
+    assert note in page(result, {}).summary

@@ -331,6 +331,8 @@ def test_plots_with_little_to_show(series: list[Series]) -> None:
         ("a", "a b c", [("same", "a"), ("added", "b c")]),
         ("One – two", "one two", [("same", "one two")]),
         ("It's mine.", "its MINE", [("same", "its MINE")]),
+        ("की", "का", [("missing", "की"), ("added", "का")]),  # a vowel is no punctuation
+        ("cafe\u0301", "café", [("same", "café")]),  # however it is encoded
         ("a b", "", [("missing", "a b")]),
         ("a b", " ♪ ", [("missing", "a b")]),
         ("", "a b", [("added", "a b")]),

@@ -15,7 +15,7 @@ from unhear import __version__
 from unhear.choices import Choice, Device, Rate, Weights
 from unhear.enhancers import DEFAULT
 from unhear.enhancers.external import FORMS
-from unhear.errors import UnhearError
+from unhear.errors import InputError, UnhearError
 from unhear.plan_choices import PlanChoice
 from unhear.workers import use_one_thread
 
@@ -38,6 +38,7 @@ Output = Annotated[
     Path,
     Parameter(["--output", "-o"], group=OUTPUT, help="a file, or a folder (names are kept)"),
 ]
+MODEL = "base"  # of Whisper
 Model = Annotated[
     str,
     Parameter(
@@ -77,7 +78,7 @@ def protect(
     transcribe: Annotated[
         bool, Parameter(group=OUTPUT, help="show what a recogniser reads, before and after")
     ] = False,
-    model: Model = "base",
+    model: Model = MODEL,
     language: Language = None,
     report: Annotated[
         Path | None, Parameter(group=OUTPUT, help="folder for an HTML page on each recording")
@@ -103,13 +104,15 @@ def protect(
     Rate, channels, length and sample format stay as they are (8-bit and lossy files become
     16-bit), and so does whatever lies above the enhancers' band. People hear the recording
     nearly as before, and recognisers still read it: the protection is against whoever enhances
-    it first with an enhancer named by --against; with others, most of the words get through.
+    it first with an enhancer named by --against; others lose far fewer of the words.
     What happens to a file on its way, such as a codec, can undo it, unless it was computed to
     --survive that. Of the paper's attacks the default keeps most words out
     (docs/protection.md); against one enhancer alone --attack apgd does better.
     """
     from unhear.protect_commands import Place, Showing, protect_files
 
+    if not transcribe and (model != MODEL or language):
+        raise InputError("--model and --language say how to --transcribe: give that, too")
     showing = Showing(transcribe, model, language, report)
     place = Place(
         inputs, output, jobs, cluster, batch=batch, force=force, skip_existing=skip_existing
@@ -146,7 +149,7 @@ def enhance(
 
 @app.command
 def transcribe(
-    inputs: Inputs, *, model: Model = "base", language: Language = None, json: Json = False
+    inputs: Inputs, *, model: Model = MODEL, language: Language = None, json: Json = False
 ) -> None:
     """Print what a speech recogniser reads from recordings (Whisper base unless told)."""
     from unhear.commands import transcribe_files

@@ -22,11 +22,14 @@ LONGEST_NAME = 220  # bytes, of the 255 of a file name, for what is put around i
 def replacing(path: Path) -> Generator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
+    What is in it is on the disk by then: a power cut leaves no empty file of that name.
     Raises InputError, and leaves nothing behind, when the place cannot be written to.
     """
     partial = hidden_beside(path, f"{secrets.token_hex(4)}.partial")
     try:
         yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise InputError(

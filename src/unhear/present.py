@@ -157,7 +157,8 @@ def page(result: Result, settings: dict[str, Any]) -> Page:
     ]
     flat = [(key, str(value)) for key, value in _flattened(settings)]
     title = f"{result.source.name}, protected"
-    return Page(title, summary(result), panels, figure_rows(result) + _outcomes(result), flat)
+    said = " ".join([summary(result), *_sentences(result.notes)])
+    return Page(title, said, panels, figure_rows(result) + _outcomes(result), flat)
 
 
 def _panel(name: str, recording: Recording, caption: str, texts: dict[str, str]) -> Panel:
@@ -170,10 +171,11 @@ def summary(result: Result) -> str:
     """One sentence on what the perturbation does."""
     first = result.hearings[0]
     figures = first.figures
-    if not math.isfinite(figures.snr_db) or math.isnan(figures.level_change_db):
-        notes = "; ".join(result.notes)
-        return f"{notes[:1].upper()}{notes[1:]}."
+    if not math.isfinite(figures.snr_db):
+        return "Nothing was added."
     perturbation = f"A perturbation {figures.snr_db:.1f} dB below the recording"
+    if math.isnan(figures.level_change_db):
+        return f"{perturbation}: {first.enhancer} puts out silence, with it or without."
     if math.isinf(figures.level_change_db):
         made = "something" if figures.level_change_db > 0 else "nothing"
         return f"{perturbation} makes {made} of what {first.enhancer} puts out."
@@ -181,6 +183,10 @@ def summary(result: Result) -> str:
     if first.transcripts and not math.isnan(first.transcripts.words_lost):
         changes.append(f"{first.transcripts.words_lost:.0f} % of the words recognised in it")
     return f"{perturbation} changes {' and '.join(changes)}."
+
+
+def _sentences(notes: list[str]) -> list[str]:
+    return [f"{note[:1].upper()}{note[1:]}." for note in notes]
 
 
 def _flattened(settings: dict[str, Any]) -> Iterable[tuple[str, Any]]:

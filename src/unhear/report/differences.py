@@ -7,7 +7,7 @@ contractions to count as equal gives normalised texts.
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -51,4 +51,6 @@ def _words(text: str) -> list[str]:
 
 
 def _key(word: str) -> str:
-    return re.sub(r"\W", "", word.casefold())
+    """Its letters, with their marks (the vowels of Hindi), and digits."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return "".join(sign for sign in folded if unicodedata.category(sign)[0] in "LMN")

@@ -2,8 +2,13 @@
 // A click on a column's head sorts by it: numbers by size, then texts, then what is missing.
 const sortKey = (row, column) => {
   const cell = row.cells[column];
-  if (cell.dataset.number === undefined) return [1, cell.textContent.trim()];
-  const number = Number(cell.dataset.number);
+  const text = cell.textContent.trim();
+  // A figure with its interval, or with a second one, goes by the first.
+  const [, sign, size] = text.match(/^([−+-]?)(\d+(?:\.\d+)?)(?: [(/].*)?$/) ?? [];
+  const read = text === "–" ? "NaN" : size && `${sign === "−" ? "-" : sign}${size}`;
+  const found = cell.dataset.number ?? read;
+  if (found === undefined) return [1, text];
+  const number = Number(found);
   return Number.isNaN(number) ? [2, 0] : [0, number];
 };
 const sortTable = (head) => {
