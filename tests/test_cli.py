@@ -740,6 +740,16 @@ def test_a_page_about_nothing_says_so(odd: np.ndarray, cli: Callable[..., Outcom
     assert ("The recording is silent" if not odd.any() else "is too short") in page
 
 
+def test_who_goes_on_is_told_which_pages_are_missing(cli: Callable[..., Outcome]) -> None:
+    """As when the first run was stopped between a file and its page."""
+    outcome = cli(
+        "protect", "good.wav", "-o", "there.wav", "--skip-existing", "--report", "new"
+    )
+    assert outcome.code == 0
+    told = "there.wav is left as it is, without a page: remove it to have both made"
+    assert outcome.err == f"unhear: {told}\n"
+
+
 def test_noise_is_added_for_enhancers_without_gradients(cli: Callable[..., Outcome]) -> None:
     ways = ("--against", "log-mmse", "--attack", "white-noise", "--json")
     outcome = cli("protect", "good.wav", "-o", "out.wav", *ways)

@@ -55,6 +55,7 @@ def row(
             "heard_by": heard_by or against,
             "attack": {"name": attack},
             "budget": budget,
+            "recogniser": "whisper base, en, 1.2.1",
             "language": "en",
         },
         "protection": f"{attack} silence",
@@ -225,6 +226,7 @@ def test_every_column_has_its_own_figure():
     for title, name in named.items():
         assert float(str(quality[title])) == figure[name], title
     clips = cells(clip_table("clips", [own]))
+    assert clips["read by"] == "whisper base"
     assert clips["perturbation SNR"] == figure["snr_db"]
     assert clips["PESQ"] == figure["pesq_wb"]
     assert clips["RPR"] == figure["rpr"]

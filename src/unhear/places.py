@@ -62,9 +62,14 @@ def nearest_existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
+def page_of(output: Path, folder: Path) -> Path:
+    """Where the page on a protected recording is."""
+    return folder / f"{output.stem}.html"
+
+
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
     """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
-    pages = [folder / f"{path.stem}.html" for path in outputs]
+    pages = [page_of(path, folder) for path in outputs]
     for page, count in Counter(pages).items():
         if count > 1:
             raise InputError(f"two recordings would both have {page}: protect them one by one")

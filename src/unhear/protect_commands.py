@@ -19,7 +19,7 @@ from unhear.errors import FailureError, InputError
 from unhear.files import KEPT_SECONDS
 from unhear.many import Job, Pair, Protected, Showing
 from unhear.pieces import reason, work_through
-from unhear.places import check_all, check_pages, nearest_existing, output_paths
+from unhear.places import check_all, check_pages, nearest_existing, output_paths, page_of
 from unhear.together import in_batches
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ class Place:
             check_pages(outputs, pages, force=self.force)
         return pairs
 
+    def without_page(self, pages: Path | None) -> list[Path]:
+        """Outputs that are left out because they are there, though their pages are not."""
+        if pages is None or not self.skip_existing:
+            return []
+        outputs = output_paths(self.inputs, self.output)
+        return [each for each in outputs if each.exists() and not page_of(each, pages).exists()]
+
     def batches(self, pairs: Sequence[Pair]) -> list[Batch]:
         """Files that go together; a long one alone, which fills the networks by itself."""
         if self.batch == 1:
@@ -89,6 +96,8 @@ class Place:
 def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
     """Check everything first, then protect the files and tell of them in their order."""
     pairs = place.pairs(showing.report)
+    for output in place.without_page(showing.report):
+        _say(f"{output} is left as it is, without a page: remove it to have both made")
     job = Job(replace(choice, device=usable(choice.device)), showing)
     job.prepare()
     told = _Told(pairs, json=json, force=place.force)

@@ -10,7 +10,7 @@ from unhear.audio import downmixed
 from unhear.evaluation.estimates import NORMALISED, wer
 from unhear.evaluation.plan import Listener
 from unhear.evaluation.rows import identity
-from unhear.evaluation.views import heard_as_attacked, is_control
+from unhear.evaluation.views import heard_as_attacked, is_control, reader
 from unhear.evaluation.work import listen
 from unhear.report.differences import Transcripts
 from unhear.report.panels import Panel
@@ -36,10 +36,15 @@ READ = {
 def exhibits(tasks: Sequence[Task], rows: Sequence[Row]) -> list[Exhibit]:
     """One recording for each of the first ways of protecting: that with the median WER."""
     attacked = [row for row in heard_as_attacked(rows) if not is_control(row)]
+    if not attacked:
+        return []
+    read_by = attacked[0]["about"]["recogniser"]  # of several, the first
+    attacked = [row for row in attacked if row["about"]["recogniser"] == read_by]
     ways: dict[tuple[str, str], list[Row]] = {}
     for row in attacked:
         ways.setdefault((row["about"]["against"], row["protection"]), []).append(row)
-    by_name = {identity(task.about_protection()): task for task in tasks}
+    own = [task for task in tasks if task.recogniser.identity == read_by]
+    by_name = {identity(task.about_protection()): task for task in own}
     chosen = [_median(own) for own in _spread(list(ways.values()))]
     shown = [(by_name[_protection(row)], row) for row in chosen]
     # Whoever has deleted protected recordings still gets the page of their figures.
@@ -67,7 +72,7 @@ def _exhibit(task: Task, row: Row) -> Exhibit:
     signals = listen(task, Listener(row["about"]["heard_by"]))
     summary = (
         f"Protected against {task.protection.attacked} by {task.protection.title}; of those "
-        f"protected so, it has the median word error rate."
+        f"protected so, it has the median word error rate, as {reader(row)} reads it."
     )
     reference = row["to_be_said"] or row["said"]
     title = "what was to be heard" if row["to_be_said"] else "what was said"

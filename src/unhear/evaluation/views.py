@@ -52,6 +52,7 @@ CLIP_COLUMNS = [
     Column("attacked"),
     Column("protection"),
     Column("heard by"),
+    Column("read by"),
     Column("perturbation SNR"),
     Column("PESQ", 2),
     Column("RPR", 3),
@@ -73,6 +74,11 @@ def listener(row: Row) -> str:
     """Who enhances, and what has happened to the recording before."""
     about = row["about"]
     return str(Listener(about["heard_by"], about.get("through")))
+
+
+def reader(row: Row) -> str:
+    """Which recogniser it was, without its versions."""
+    return row["about"]["recogniser"].split(",")[0]
 
 
 def attacked_in(row: Row) -> list[str]:
@@ -269,6 +275,7 @@ def clip_table(title: str, rows: Sequence[Row]) -> Table:
             row["about"]["against"],
             row["protection"],
             listener(row),
+            reader(row),
             *(_number(row["figures"][name]) for name in ("snr_db", "pesq_wb", "rpr")),
             wer([row], "enhanced_normalised").value,
             wer([row], NORMALISED).value,
