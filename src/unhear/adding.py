@@ -141,7 +141,8 @@ def _section(
     for (clip, delta), budget in zip(channels, budgets, strict=True):
         inner = clip[:, own]
         kept = (delta if budget.uniform else budget.project(delta, clip))[:, own]
-        bound, shares = budget.around(inner), _shares(inner, kept, budget)
+        bound = budget.around(inner)
+        shares = _shares(inner, kept, budget, bound)
         within = share_within(inner, _spread(shares, kept) * kept, bound, _store(source))
         rows.append((kept, shares * within))
     deltas, shares = (torch.cat(each).numpy() for each in zip(*rows, strict=True))
@@ -149,14 +150,18 @@ def _section(
 
 
 def _shares(
-    audio: Float[Tensor, "1 time"], delta: Float[Tensor, "1 time"], budget: Budget
+    audio: Float[Tensor, "1 time"],
+    delta: Float[Tensor, "1 time"],
+    budget: Budget,
+    bound: Budget,
 ) -> Float[Tensor, "1 pieces"]:
-    """What each piece keeps, for all together to be within the budget, but for rounding.
+    """What each piece keeps, for all together to be within the budget, but for rounding;
+    ``bound`` is the budget around all of them.
 
     One after the other is taken back to a budget of its own, until that is so; first those
     that are furthest over it.
     """
-    shares, bound = audio.new_ones(1, PIECES), budget.around(audio)
+    shares = audio.new_ones(1, PIECES)
     left = _excess(bound, audio, delta)
     if left <= ROUNDING:
         return shares

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import WhiteNoise, make_attack
+from unhear.attacks import make_attack
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     DEFAULT,
@@ -149,17 +149,18 @@ class Choice:
         if (self.target == "speech") != (self.speech is not None):
             raise InputError("--target speech and --speech FILE belong together: give both")
         survive = tuple(find_channel(name) for name in dict.fromkeys(self.survive))
-        needing = () if isinstance(attack, WhiteNoise) else (*against, *self.spare)
-        for name in needing:
-            if not is_external(name):
+        takes_gradients = attack.evaluations > 0  # white noise takes none
+        for name in (*against, *self.spare):
+            if takes_gradients and not is_external(name):
                 require_gradients(find(name).card)
         device = self.device
         enhancers = [
             load_enhancer(each, self.weights, self.against_rate, device) for each in against
         ]
         friends = [load_enhancer(each, device=device) for each in dict.fromkeys(self.spare)]
-        for each in (*enhancers, *friends) if needing else ():
-            require_gradients(each.card)
+        for each in (*enhancers, *friends):
+            if takes_gradients:
+                require_gradients(each.card)
         return Protector(
             tuple(enhancers), self.make_target(), attack, budget, tuple(friends), survive
         )

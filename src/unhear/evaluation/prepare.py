@@ -174,9 +174,9 @@ def _with_listeners(plan: Plan, left_out: Callable[[str], None]) -> Plan:
 
 
 def _require_gradients(plan: Plan, name: str, card: Card) -> None:
-    """Unless nothing but noise is added."""
+    """Unless no attack takes any, as white noise does not."""
     ways = [way for way in plan.protections if name in (*way.against, *way.spare)]
-    if not all(isinstance(way.attack, WhiteNoise) for way in ways):
+    if any(way.attack.evaluations > 0 for way in ways):
         require_gradients(card)
 
 

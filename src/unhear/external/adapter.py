@@ -44,10 +44,10 @@ class Layout:
         # cuDNN cannot back-propagate through recurrent layers in eval mode, and TorchScript's
         # optimiser has wrong derivatives, such as that of the modulus of a spectrum.
         unoptimised = torch.jit.optimized_execution(False)  # pyright: ignore[reportPrivateImportUsage]
-        quiet = redirect_stdout(sys.stderr)
+        quiet = redirect_stdout(sys.stderr)  # what a model prints is no part of our output
         with torch.backends.cudnn.flags(enabled=False), unoptimised, quiet:
             outputs = [
-                # A copy, for some work in place; and what they print is no part of our output.
+                # A copy, for some models work in place.
                 _waveforms(
                     model(each.clone().reshape(*self.leading, each.shape[-1])), len(each)
                 )

@@ -33,18 +33,18 @@ def load(name: str) -> Found | Enhancer:
     Raises InputError for what is missing and, with their type and text, for errors that the
     user's code raises.
     """
-    place, _, attribute = name.rpartition(":")
+    place = name.rpartition(":")[0]
     if not place.endswith(".py"):
-        return _defined(name, _module(place), attribute)
+        return _defined(name, _module(place))
     path = Path(place).expanduser().resolve()
     if not path.is_file():
         raise InputError(f"{place} does not exist: check the name of the file")
     with _by_itself(path.parent):
-        return _defined(name, _file(place, path), attribute)
+        return _defined(name, _file(place, path))
 
 
-def _defined(name: str, module: ModuleType, attribute: str) -> Found | Enhancer:
-    place = name.rpartition(":")[0]
+def _defined(name: str, module: ModuleType) -> Found | Enhancer:
+    place, _, attribute = name.rpartition(":")
     if not hasattr(module, attribute):
         raise InputError(f"{place} has no {attribute}: give the name of what it defines")
     model = _made(name, getattr(module, attribute))
