@@ -230,6 +230,15 @@ BAD: dict[str, Bad] = {
         (*OUT, "good.wav", *AGAINST_BOTH, "--weights", "x"), ("--weights", "--against once")
     ),
     "channel": Bad((*OUT, "good.wav", "--survive", "opus24k"), ("did you mean opus-24k?",)),
+    "two-after-one-option": Bad(
+        (*OUT, "good.wav", "--against", "segan", "dtln"), ("dtln does not exist", "repeat")
+    ),
+    "enhancers-by-comma": Bad(
+        (*OUT, "good.wav", "--against", "segan,dtln"), ("'segan,dtln'", "repeat the option")
+    ),
+    "channels-by-comma": Bad(
+        (*OUT, "good.wav", "--survive", "opus-24k,gain"), ("repeat the option",)
+    ),
     "spared-filter": Bad((*OUT, "good.wav", "--spare", "speex"), ("speex", "gradients")),
     "unread": Bad((*OUT, "good.wav", "--model", "tiny"), ("--transcribe", "--model")),
     "unread-german": Bad((*OUT, "good.wav", "--language", "de"), ("--transcribe",)),

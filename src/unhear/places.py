@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, check_fits, check_holds, check_writable
+from unhear.audio import LOSSLESS, LOSSY, check_fits, check_holds, check_is_file, check_writable
 from unhear.errors import InputError
 from unhear.outputs import accepts_files
 from unhear.sources import looked_through
@@ -19,9 +19,11 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
     """One path for each input: ``output`` itself for one input, else a file in that folder.
 
     Names are kept in a folder, but lossy endings become ``.wav``.
-    Raises InputError when two would be the same, one is an input itself, or several inputs
-    have one file as their output.
+    Raises InputError when there is no such input, two outputs would be the same, one is an
+    input itself, or several inputs have one file as their output.
     """
+    for path in inputs:
+        check_is_file(path)
     if len(inputs) > 1 and output.suffix.lower() in (*LOSSLESS, *LOSSY) and not output.is_dir():
         raise InputError(f"{output} is one file for {len(inputs)} inputs: name a folder")
     if len(inputs) == 1 and not (output.is_dir() or output.suffix == ""):

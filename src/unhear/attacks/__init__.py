@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any
 
 from unhear.attacks.apgd import APGD
@@ -14,6 +13,7 @@ from unhear.attacks.opt import OPT
 from unhear.attacks.pgd import PGD
 from unhear.attacks.white_noise import WhiteNoise
 from unhear.errors import InputError
+from unhear.naming import unknown
 
 ATTACKS: dict[str, type[Attack]] = {
     attack.name: attack for attack in (FGSM, PGD, APGD, Least, OPT, WhiteNoise)
@@ -45,7 +45,5 @@ def make_attack(name: str, settings: dict[str, Any], seed: int | None = None) ->
 
 def _find(name: str) -> type[Attack]:
     if name not in ATTACKS:
-        near = get_close_matches(name.lower(), ATTACKS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(ATTACKS)}"
-        raise InputError(f"there is no attack called {name!r}: {hint}")
+        raise unknown("attack", name, ATTACKS)
     return ATTACKS[name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unhear.errors import InputError
+from unhear.naming import unknown_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -105,9 +105,7 @@ def find_channel(name: str) -> Survivable:
         return _of_family(name, found[1], round(1000 * float(found[2])))
     if name in CHANNELS:
         return _simple(name)
-    near = get_close_matches(name.lower(), CHANNELS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(CHANNELS)}"
-    raise InputError(f"there is no channel called {name!r}: {hint}")
+    raise unknown_of_several("channel", name, CHANNELS)
 
 
 def _simple(name: str) -> Survivable:

@@ -6,7 +6,6 @@ files hold cards and builders only, so that listing them loads no network.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from unhear.enhancers.external import FORMS, form_of
 from unhear.errors import InputError
+from unhear.naming import unknown_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,11 +39,7 @@ def find(name: str) -> Entry:
     entries = registry()
     if name in entries:
         return entries[name]
-    near = get_close_matches(name.lower(), entries, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(entries)}."
-    raise InputError(
-        f"there is no enhancer called {name!r}: {hint} One of your own is given as {FORMS}"
-    )
+    raise unknown_of_several("enhancer", name, entries, f"One of your own is given as {FORMS}")
 
 
 def load_enhancer(
