@@ -60,9 +60,10 @@ def test_silence_gets_nothing_from_a_ratio() -> None:
 
 
 def test_snr_is_an_energy_ratio() -> None:
-    audio = torch.full((1, 100), 0.5)
-    delta = SignalToNoise(20.0).project(torch.ones(1, 100), audio)
-    torch.testing.assert_close(delta, torch.full((1, 100), 0.05))
+    audio = 0.5 * torch.tensor([[1.0, -1.0]]).repeat(1, 50)
+    for offset in (0.0, 0.3):  # which nobody hears
+        delta = SignalToNoise(20.0).project(torch.ones(1, 100), audio + offset)
+        torch.testing.assert_close(delta, torch.full((1, 100), 0.05))
 
 
 def test_unbounded_allows_everything() -> None:

@@ -175,6 +175,21 @@ def test_gradients_pass_the_resampling_before_it(name: str, rate: int):
     assert bool(own[:, -rate // 10 :].any())
 
 
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_its_windows_begin_again_at_the_multiples_of_its_grid(name: str):
+    """Chunks of long recordings begin there: half a grid off, the output is another one."""
+    enhancer = load(name)
+    rate, grid = enhancer.card.sample_rate, enhancer.grid
+    clip = speech(rate, 4.0)
+    assert grid > 1
+    whole = again(enhancer, clip)
+    by_grid, by_half = (
+        (again(enhancer, clip[:, begin:]) - whole[:, begin:])[:, -2 * rate : -rate].norm()
+        for begin in (grid, grid // 2)
+    )
+    assert by_grid < by_half / 2
+
+
 @pytest.mark.parametrize("name", BLACK_BOXES)
 def test_black_boxes_have_no_gradient(name: str):
     enhancer = load(name)

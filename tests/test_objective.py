@@ -211,7 +211,16 @@ def test_references_are_in_the_order_in_which_clips_are_heard() -> None:
     places = Chunks((0, half), 2 * half, half)
     side = side_of(Gain(1.0), audio, RATE, Target("erase"), places)
     goal = side.to_defeat(Target("erase"), "mse")
+    assert len(goal.reference) == 6
     torch.testing.assert_close(goal.heard(places.cut(audio).flatten(0, 1)), goal.reference)
+
+
+def test_nobody_listens_to_the_mean_of_channels_that_cancel() -> None:
+    one = 0.1 * random(1, 8000).float()
+    places = Chunks((0,), 8000, 0)
+    for other, clips in [(-one, 2), (-one + 1e-3 * random(1, 8000).float(), 2), (0 * one, 3)]:
+        side = side_of(Gain(1.0), torch.cat([one, other]), RATE, Target("erase"), places)
+        assert len(side.reference) == clips
 
 
 # What happens on the way

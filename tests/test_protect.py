@@ -120,6 +120,23 @@ def test_halves_of_a_sample_are_rounded_as_the_resampler_does(rate: int, samples
     assert plan(samples, rate).at_rate(Fraction(RATE, rate)).length == arriving.shape[1]
 
 
+@pytest.mark.parametrize(
+    ("grids", "rate", "expected"),
+    [
+        ([(RATE, 256), (RATE, 160)], RATE, 1280),
+        ([(RATE, 256), (RATE, 160)], 8000, 640),
+        ([(RATE, 256), (48_000, 480)], 48_000, 3840),
+        ([(RATE, 16_384), (44_100, 2560)], 44_100, 225_792),  # both only every 25.6 s
+    ],
+)
+def test_windows_of_all_enhancers_begin_at_the_multiples_of_a_grid(
+    grids: list[tuple[int, int]], rate: int, expected: int
+) -> None:
+    enhancers = tuple(Through(own, grid) for own, grid in grids)
+    protector = Protector(enhancers, Target("silence"), FGSM(), SignalToNoise(SNR_DB))
+    assert protector.grid(rate) == expected
+
+
 @given(samples=st.integers(1, 1_000_000), rate=st.sampled_from([8_000, 11_025, RATE]))
 def test_chunks_begin_on_the_enhancers_grid(samples: int, rate: int) -> None:
     window = 16_384  # of SEGAN

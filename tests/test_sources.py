@@ -91,6 +91,7 @@ def test_silent_channels_and_the_loudest_part_are_known(
         assert file.sounding.tolist() == [True, False]
         assert file.loudest(0.5) == (3 * RATE, 3 * RATE + RATE // 2)
         assert file.loudest(2.0) == (3 * RATE, 5 * RATE)
+        assert file.loudest(0.5, grid=10_000) == (40_000, 48_000)
         assert file.loudest(9.0) == (0, 5 * RATE + 100)
 
 

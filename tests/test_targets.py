@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import get_args
 
 import pytest
 import torch
+from julius.resample import resample_frac
 
+from unhear.attacks.base import random_like
 from unhear.audio import Recording
 from unhear.channels import Pcm16, Resample, WithDownmix, path_to_enhancer
 from unhear.targets import (
@@ -52,6 +55,8 @@ def test_silence_noise_and_speech_targets() -> None:
     torch.testing.assert_close(rms(white), rms(reference))
     assert torch.equal(white, Target("noise", seed=1).waveform(reference, RATE))
     assert not torch.equal(white, Target("noise", seed=2).waveform(reference, RATE))
+    start = random_like(reference, seed=1)  # of an attack, which must not be there already
+    assert torch.cosine_similarity(white, start).abs().max() < 0.05
     short = Target("speech", said(noise(3000))).waveform(reference, RATE)
     assert not short[:, 3100:].any()
     torch.testing.assert_close(
@@ -98,6 +103,17 @@ def test_what_is_said_late_is_moved_to_the_front() -> None:
     assert onset(target) == onset(reference[0])
     assert target[500:900].any()
     assert not target[900:].any()
+
+
+def test_what_is_said_comes_early_enough_to_be_said_to_its_end() -> None:
+    reference, words = noise(1, 4 * RATE), noise(RATE)
+    reference[:, : 3 * RATE // 2] *= 1e-3
+    target = Target("speech", said(words))
+    for room, begin in [(2.0, RATE), (2.2, 6 * RATE // 5), (inf, 3 * RATE // 2)]:
+        spoken = target.within(room).waveform(reference, RATE)[0]
+        where = spoken.nonzero()
+        assert where.min() == pytest.approx(begin, abs=100)
+        assert where.max() == pytest.approx(begin + RATE, abs=100)
 
 
 def test_only_the_distance_of_the_paper_grows_with_the_length() -> None:
@@ -185,7 +201,15 @@ def test_resampling_is_differentiable_to_the_edges(rate: int, samples: int) -> N
     assert gradient[0, -10:].any()
 
 
+def test_kept_filters_resample_as_new_ones_do() -> None:
+    audio = noise(2, 5000)
+    for _ in range(2):
+        fresh = resample_frac(audio, 11_025, RATE, output_length=7256)
+        assert torch.equal(Resample(11_025, RATE)(audio), fresh)
+
+
 def test_the_path_has_only_what_happens() -> None:
     assert [type(c) for c in path_to_enhancer(1, RATE, RATE)] == [Pcm16]
     everything = [type(c) for c in path_to_enhancer(2, 8000, RATE)]
     assert everything == [Pcm16, WithDownmix, Resample]
+    assert [type(c) for c in path_to_enhancer(2, RATE, RATE, mono=False)] == [Pcm16]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK_SECONDS = 12
-OVERLAP_SECONDS = 2
+OVERLAP_SECONDS = 1.75  # at least: SEGAN's windows and hops of 10 ms meet every 5.12 s
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,23 @@ class Chunks:
         return (edge / max(1, self.fade)).clamp(max=1)
 
 
+def are_needed(samples: int, rate: int) -> bool:
+    """Whether a recording is cut at all."""
+    return samples > CHUNK_SECONDS * rate * 4 // 3
+
+
 def plan(samples: int, rate: int, grid: int = 1) -> Chunks:
-    """Evenly spread chunks of 12 s that overlap by 2 s or more; one chunk up to 16 s.
+    """Evenly spread chunks of 12 s that overlap by 1.75 s or more; one chunk up to 16 s.
 
     Each begins at a multiple of ``grid`` samples, which must be less than 10 s. The last one
     ends with the recording, or less than ``grid`` samples behind it.
     """
-    length, overlap = CHUNK_SECONDS * rate, OVERLAP_SECONDS * rate
-    if samples <= length + 2 * overlap:
+    length, overlap = CHUNK_SECONDS * rate, ceil(OVERLAP_SECONDS * rate)
+    if not are_needed(samples, rate):
         return Chunks((0,), samples, overlap)
-    count = ceil((samples - overlap) / (length - overlap - grid + 1))
-    room, gaps = ceil((samples - length) / grid), count - 1
+    most = (length - overlap) // grid  # steps of the grid from one chunk to the next
+    steps = ceil((samples - length) / grid)  # to the last one
+    gaps = ceil(steps / most)
     # Integers: the last chunk must end with the recording, to the sample.
-    starts = dict.fromkeys(index * room // gaps * grid for index in range(count))
-    return Chunks(tuple(starts), length, overlap)
+    starts = tuple(index * steps // gaps * grid for index in range(gaps + 1))
+    return Chunks(starts, length, overlap)

@@ -81,7 +81,7 @@ def protect_file(
         took = time.perf_counter() - began
         try:
             with _written(output), open_source(output) as written:
-                place = _judged_part(recording)
+                place = _judged_part(recording, protector)
                 noisy, protected = (_recording(each, place) for each in (recording, written))
                 signals, hearings = _heard(noisy, protected, protector, recogniser)
                 snr_db, peak = _added(recording, written)
@@ -135,7 +135,7 @@ def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kep
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     settings = (
-        method_of(protector.attack, protector.target.kind, protector.budget),
+        method_of(protector.attack, protector.target.kind, protector.budget, chunks=True),
         protector.attack,
         protector.budget,
         protector.target.kind,
@@ -156,10 +156,13 @@ def _described(spoken: Recording | None) -> tuple[int, str] | None:
 # Measuring
 
 
-def _judged_part(recording: AudioFile) -> tuple[int, int]:
-    """Of what is too long to be enhanced and recognised in one piece, the loudest part."""
-    long = recording.seconds > LONGEST_JUDGED_SECONDS
-    return recording.loudest(EXCERPT_SECONDS) if long else (0, recording.samples)
+def _judged_part(recording: AudioFile, protector: Protector) -> tuple[int, int]:
+    """Of what is too long to be enhanced and recognised in one piece, the loudest part, which
+    the enhancers cut into the same windows as the whole.
+    """
+    if recording.seconds <= LONGEST_JUDGED_SECONDS:
+        return 0, recording.samples
+    return recording.loudest(EXCERPT_SECONDS, protector.grid(recording.sample_rate))
 
 
 def _recording(source: Source, place: tuple[int, int]) -> Recording:

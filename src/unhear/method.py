@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 METHOD = "0.1.0"  # the version in which everything last began to give something else
 # What alone has changed since: so that days of other work go on counting.
-SINCE = {"opt erase": 2, "speech": 2, "masked": 2}
+SINCE = {"opt erase": 2, "speech": 2, "masked": 2, "noise": 2, "chunks": 2}
 
 
-def method_of(attack: Attack, target: str, budget: Budget) -> str:
-    """The method as far as these take part in it."""
-    parts = (f"{attack.name} {target}", target, type(budget).__name__.lower())
+def method_of(attack: Attack, target: str, budget: Budget, *, chunks: bool) -> str:
+    """The method as far as these take part in it; ``chunks``: whether there are several."""
+    parts = [f"{attack.name} {target}", target, type(budget).__name__.lower()]
+    parts += ["chunks"] if chunks else []
     return _told(part for part in parts if part in SINCE)
 
 

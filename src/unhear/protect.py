@@ -24,7 +24,7 @@ from unhear.errors import FailureError, InputError
 from unhear.kept import Kept
 from unhear.objective import Objective
 from unhear.passages import Passages
-from unhear.rates import MOST_GRID_SECONDS, grid_at, working_rate
+from unhear.rates import MOST_GRID_SECONDS, common, grid_at, working_rate
 from unhear.sides import side_of
 from unhear.sources import InMemory, Source
 
@@ -87,7 +87,7 @@ class Protector:
         """
         rate = self._working_rate(source.sample_rate)
         samples = _samples(source, rate)
-        chunks = plan(samples, rate, self._grid(rate))
+        chunks = plan(samples, rate, self.grid(rate))
         deltas = self._deltas(source, chunks, rate, progress, kept)
         tape = Tape(chunks.join(deltas, samples), samples)
         yield from protected_parts(source, tape, self.budget, rate)
@@ -109,14 +109,15 @@ class Protector:
         rate = max(
             working_rate(own, each.card.sample_rate, each.grid) for each in self._enhancers
         )
-        often = self._grid(rate) <= MOST_GRID_SECONDS * rate
+        often = lcm(*self._grids(rate)) <= MOST_GRID_SECONDS * rate
         return rate if often else max(each.card.sample_rate for each in self._enhancers)
 
-    def _grid(self, rate: int) -> int:
-        """Where the windows of all enhancers begin on whole samples."""
-        return lcm(
-            *(grid_at(rate, each.grid, each.card.sample_rate) for each in self._enhancers)
-        )
+    def _grids(self, rate: int) -> list[int]:
+        return [grid_at(rate, each.grid, each.card.sample_rate) for each in self._enhancers]
+
+    def grid(self, rate: int) -> int:
+        """At multiples of how many samples the windows of all enhancers begin."""
+        return common(self._grids(rate), MOST_GRID_SECONDS * rate)
 
     def _deltas(
         self,
@@ -170,7 +171,7 @@ class Protector:
         audio = torch.from_numpy(source.resampled(begin, end, rate)).float()
         audio = audio.to(self._device)
         here = chunks.part(batch, begin)
-        target = self.target if batch.start == 0 else self.target.later()
+        target = self.target.later() if batch.start else self._first(chunks, batch, rate)
         sides = [side_of(each, audio, rate, target, here) for each in self._enhancers]
         parts, count = here.cut(audio), len(self.against)
         clips = parts.flatten(0, 1)
@@ -188,11 +189,16 @@ class Protector:
             )
         return delta.cpu().unflatten(0, (-1, parts.shape[1]))
 
+    def _first(self, chunks: Chunks, batch: slice, rate: int) -> Target:
+        """The target of the first batch, in which words have to be said to their end."""
+        alone = batch.stop == len(chunks.starts)
+        return self.target if alone else self.target.within(chunks.starts[batch.stop] / rate)
+
     def _around(self, chunks: Chunks, batch: slice, rate: int) -> tuple[int, int]:
         """From where to where enhancers hear the recording: some context on both sides, and
         their windows where they would be.
         """
-        grid, context = self._grid(rate), CONTEXT_SECONDS * rate
+        grid, context = self.grid(rate), CONTEXT_SECONDS * rate
         begin = max(0, chunks.starts[batch.start] - context) // grid * grid
         return begin, chunks.starts[batch.stop - 1] + chunks.length + context
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_PHASES = 1000  # 11,025 Hz has 640 towards 16 kHz
 MOST_GRID_SECONDS = 6  # between places where a chunk may begin; SEGAN's at 11,025 Hz: 5.12
@@ -24,3 +28,14 @@ def working_rate(own: int, enhancers: int, grid: int = 1) -> int:
 def grid_at(rate: int, grid: int, enhancers: int) -> int:
     """Fewest samples at ``rate`` that are a whole number of ``grid`` at the enhancer's rate."""
     return 1 if grid == 1 else Fraction(grid * rate, enhancers).numerator
+
+
+def common(grids: Iterable[int], most: int) -> int:
+    """The least multiple of all of them, the largest first; what would make it more than
+    ``most`` samples is left out.
+    """
+    found = 1
+    for grid in sorted(grids, reverse=True):
+        together = lcm(found, grid)
+        found = together if together <= most else found
+    return found

@@ -126,12 +126,15 @@ class AudioFile(Source):
         self._file.seek(start)
         return as_stored(self._read(stop - start), self.subtype)
 
-    def loudest(self, seconds: float) -> tuple[int, int]:
-        """Where that much of it has the most energy, to within a second."""
+    def loudest(self, seconds: float, grid: int = 1) -> tuple[int, int]:
+        """Where that much of it has the most energy, to within a second and ``grid`` samples,
+        at a multiple of which it begins.
+        """
         wanted = min(self.samples, round(seconds * self.sample_rate))
         whole = min(max(1, round(seconds)), len(self._energies))
         sums = np.convolve(self._energies, np.ones(whole), "valid")
         start = min(int(np.argmax(sums)) * self.sample_rate, self.samples - wanted)
+        start -= start % grid
         return start, start + wanted
 
 

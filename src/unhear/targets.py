@@ -6,6 +6,7 @@ Knows neither models nor attacks. A loss takes the enhanced clips and is always 
 from __future__ import annotations
 
 import math
+from binascii import crc32
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import torch
 
 from unhear.audio import downmixed
+from unhear.errors import InputError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -173,6 +175,14 @@ class Target:
     kind: Kind
     spoken: Recording | None = None  # for speech
     seed: int = 0  # of the noise, and of what an enhancer itself draws
+    room: float = math.inf  # seconds from the recording's beginning, in which words are said
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a sentence without this target, or the other way round."""
+        if (self.kind == "speech") != (self.spoken is not None):
+            raise InputError(
+                "the target speech needs a recording of what is to be heard, and no other does"
+            )
 
     def waveform(
         self, reference: Float[Tensor, "clips time"], sample_rate: int
@@ -188,12 +198,19 @@ class Target:
             return torch.zeros_like(reference)
         if self.spoken is not None:
             words = downmixed(self.spoken, sample_rate)
-            return speech(reference, torch.from_numpy(words).float())
+            latest = self.room * sample_rate - words.size
+            return speech(reference, torch.from_numpy(words).float(), latest)
         return noise(reference, self.seed)
+
+    def within(self, room: float) -> Target:
+        """With so many seconds for what is said."""
+        return replace(self, room=room)
 
     def later(self) -> Target:
         """What follows in a long recording: words are said once, and then there is silence."""
-        return replace(self, kind="silence") if self.kind == "speech" else self
+        if self.kind != "speech":
+            return self
+        return replace(self, kind="silence", spoken=None)
 
     def loss(self, waveform: Float[Tensor, "clips time"], form: Form, sample_rate: int) -> Loss:
         """The loss of clips whose part of :meth:`waveform` is given."""
@@ -204,24 +221,27 @@ class Target:
 
 def noise(reference: Float[Tensor, "clips time"], seed: int) -> Float[Tensor, "clips time"]:
     """White noise as loud (rms) as the reference, clip by clip."""
-    generator = torch.Generator().manual_seed(seed)
+    # Not the seed itself: an attack's random start is made of that, and would be on its target.
+    generator = torch.Generator().manual_seed(crc32(f"noise {seed}".encode()))
     white = torch.randn(reference.shape, generator=generator).to(reference)
     return white * rms(reference) / rms(white)
 
 
 def speech(
-    reference: Float[Tensor, "clips time"], spoken: Float[Tensor, " samples"]
+    reference: Float[Tensor, "clips time"],
+    spoken: Float[Tensor, " samples"],
+    latest: float = math.inf,
 ) -> Float[Tensor, "clips time"]:
-    """Another utterance: begins where the reference does, cut or padded, and is as loud (rms)
-    as the reference while it lasts.
+    """Another utterance: begins where the reference does, or at the sample ``latest`` if that
+    is earlier, cut or padded, and is as loud (rms) as the reference while it lasts.
     """
-    return torch.stack([_instead(row, spoken.to(row)) for row in reference])
+    return torch.stack([_instead(row, spoken.to(row), latest) for row in reference])
 
 
 def _instead(
-    row: Float[Tensor, " time"], spoken: Float[Tensor, " samples"]
+    row: Float[Tensor, " time"], spoken: Float[Tensor, " samples"], latest: float
 ) -> Float[Tensor, " time"]:
-    lead = onset(row) - onset(spoken)
+    lead = int(min(onset(row) - onset(spoken), max(0, latest)))
     begin, words = max(0, lead), spoken[max(0, -lead) :]
     end = min(begin + len(words), len(row))
     words = words[: end - begin]

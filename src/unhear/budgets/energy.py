@@ -34,8 +34,10 @@ class EnergyRatio(EnergyBudget):
     snr_db: float
 
     def radius(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
-        """The norm that a perturbation may have."""
-        return self.size(audio) * 10 ** (-self.snr_db / 20)
+        """The norm that a perturbation may have; a constant offset is not heard, so it does
+        not count as recording.
+        """
+        return self.size(audio - audio.mean(-1, keepdim=True)) * 10 ** (-self.snr_db / 20)
 
     def project(
         self, delta: Float[Tensor, "batch time"], audio: Float[Tensor, "batch time"]
@@ -46,7 +48,7 @@ class EnergyRatio(EnergyBudget):
 
 @dataclass(frozen=True)
 class SignalToNoise(EnergyRatio):
-    """Energy: 10·log10(‖audio‖² / ‖δ‖²) is at least ``snr_db``."""
+    """Energy: 10·log10(‖audio‖² / ‖δ‖²) is at least ``snr_db``, the audio without its mean."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.snr_db <= 90:

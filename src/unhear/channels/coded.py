@@ -61,7 +61,7 @@ def _via(
     rows = resample(audio.detach().cpu().double().numpy(), sample_rate, rate)
     coded = resample(np.stack([coder(row) for row in rows]), rate, sample_rate)
     value = torch.from_numpy(fitted(coded, audio.shape[-1])).to(audio)
-    if not audio.requires_grad:  # the resampler below is wasteful at odd rates
+    if not audio.requires_grad:
         return value
     surrogate = _band_limited(audio, sample_rate, rate) if rate < sample_rate else audio
     return straight_through(value, surrogate)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from unhear.channels.base import straight_through
 
 if TYPE_CHECKING:
+    import torch
     from jaxtyping import Float
+    from julius.resample import ResampleFrac
     from torch import Tensor
 
 
@@ -54,16 +57,29 @@ class Resample:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch samples"]:
         """``round(time · to / from)`` samples."""
-        from julius.resample import resample_frac
-
         length = round(audio.shape[-1] * self.to_rate / self.from_rate)
-        return resample_frac(audio, self.from_rate, self.to_rate, output_length=length)
+        filters = _filters(self.from_rate, self.to_rate, audio.dtype, audio.device)
+        return filters(audio, output_length=length)
 
 
-def path_to_enhancer(channels: int, from_rate: int, to_rate: int) -> list[Channel]:
-    """The least that happens to any recording: 16 bits, a mono listener, the model's rate."""
+@lru_cache(maxsize=8)
+def _filters(
+    from_rate: int, to_rate: int, dtype: torch.dtype, device: torch.device
+) -> ResampleFrac:
+    """One for every phase between the rates: at odd ones they take longer than a network."""
+    from julius.resample import ResampleFrac
+
+    return ResampleFrac(from_rate, to_rate).to(device, dtype)
+
+
+def path_to_enhancer(
+    channels: int, from_rate: int, to_rate: int, *, mono: bool = True
+) -> list[Channel]:
+    """The least that happens to any recording: 16 bits, the model's rate and, of several
+    channels, somebody who listens in ``mono``.
+    """
     path: list[Channel] = [Pcm16()]
-    if channels > 1:
+    if channels > 1 and mono:
         path.append(WithDownmix(channels))
     if from_rate != to_rate:
         path.append(Resample(from_rate, to_rate))

@@ -41,7 +41,7 @@ class Enhancer(ABC):
 
     card: Card
     seconds_at_once: float = math.inf  # of audio, padding included, that a CPU does well with
-    grid: int = 1  # samples: its windows begin at multiples of this, whatever they hold
+    grid: int = 1  # samples: its windows begin at multiples of this, counted from the first
     device: str = "cpu"  # torch's name of where it works
 
     def __call__(

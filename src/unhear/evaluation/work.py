@@ -19,6 +19,8 @@ import numpy as np
 from unhear import audio
 from unhear.audio import downmixed
 from unhear.channels import find_channel, is_coded
+from unhear.chunks import are_needed
+from unhear.datasets.mixture import SAMPLE_RATE, seconds_of
 from unhear.dnsmos import dnsmos
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
@@ -96,8 +98,12 @@ class Task:
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             **({} if self.listening.device == "cpu" else {"device": self.listening.device}),
-            "unhear": method_of(way.attack, way.target, way.budget),
+            "unhear": method_of(way.attack, way.target, way.budget, chunks=self._in_chunks),
         }
+
+    @property
+    def _in_chunks(self) -> bool:
+        return _in_chunks(self.mixture.utterance.path)
 
     def _about_spared(self) -> Row:
         spared = ", ".join(map(weights_digest, self.protection.spare))
@@ -149,6 +155,12 @@ def _about_noise(mixture: Mixture) -> Row:
         "snr_db": mixture.snr_db,
         "noise_digest": digest_of(mixture.noise.path),
     }
+
+
+@cache
+def _in_chunks(path: Path) -> bool:
+    """Of a mixture, which is as long as its speech."""
+    return are_needed(round(seconds_of(path) * SAMPLE_RATE), SAMPLE_RATE)
 
 
 def _digest(utterance: Utterance) -> str:

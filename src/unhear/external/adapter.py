@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -77,6 +78,8 @@ class External(Enhancer):
         self.card = card
         self.model = model
         self.layout = layout
+        # Nobody knows its hop; most are 10 ms, or a power of two up to 512 samples.
+        self.grid = lcm(card.sample_rate // 100, 512)
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """Raises InputError when the model fails, or gives what is no waveform as long."""

@@ -97,6 +97,8 @@ class DTLN(NetworkEnhancer[DualNetwork]):
     whole files does: every sample is the sum of four blocks.
     """
 
+    grid = SHIFT
+
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         samples, margin = audio.shape[-1], BLOCK - SHIFT
         padded = pad(audio, (margin, margin + -samples % SHIFT))

@@ -139,6 +139,8 @@ def spectrum_of_each(
 class GTCRN(NetworkEnhancer[MaskNetwork]):
     """GTCRN with its front end, differentiable from waveform to waveform."""
 
+    grid = HOP
+
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         return self._masked(spectrum(audio), audio.shape[-1])
 

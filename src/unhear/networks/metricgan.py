@@ -126,6 +126,8 @@ def magnitude(spec: Complex[Tensor, "batch frames bins"]) -> Float[Tensor, "batc
 class MetricGANPlus(NetworkEnhancer[MaskNetwork]):
     """MetricGAN+ with its front end, differentiable from waveform to waveform."""
 
+    grid = HOP
+
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         return waveform(self._masked(spectrum(audio)), audio.shape[-1])
 

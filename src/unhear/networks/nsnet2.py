@@ -65,6 +65,8 @@ class NSNet2(NetworkEnhancer[GainNetwork]):
     from there on the two agree.
     """
 
+    grid = HOP
+
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         samples = audio.shape[-1]
         padded = pad(audio, (HOP, HOP + -samples % HOP))

@@ -32,6 +32,7 @@ LOOKAHEAD = 2  # frames of both network and filter
 class DeepFilterNet3(NetworkEnhancer[DeepFilterNetwork]):
     """DeepFilterNet3 with its front end, differentiable from waveform to waveform."""
 
+    grid = HOP
     # Of more, each of its many maps (2.5 MB a second) leaves the caches, and is so large that
     # the allocator takes fresh pages for it at every call.
     seconds_at_once = 16.0
