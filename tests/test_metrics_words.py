@@ -124,6 +124,9 @@ def test_any_phrase_of_up_to_six_words_loops(words: int, repeats: int):
         ("वह की बात", "वह कि बात", "hi", WordErrors(1, 3)),  # the vowel is a mark
         ("今天天气很好,我们去公园吧", "今天天气很好我们去花园吧。", "zh", WordErrors(1, 12)),
         ("Les élèves, là", "les élèves la", "fr", WordErrors(1, 3)),
+        ("كِتَاب جديد", "كتاب جديد", "ar", WordErrors(0, 2)),  # points are rarely written
+        ("אֲנִי", "אני", "he", WordErrors(0, 1)),
+        ("សួស្តី", "សួស្តី", "km", WordErrors(0, 2)),
     ],
 )
 def test_other_scripts_are_counted_as_they_are_read(
@@ -134,6 +137,8 @@ def test_other_scripts_are_counted_as_they_are_read(
 
 def test_letters_loop_where_there_are_no_spaces():
     assert metrics.is_looping("你好" * 5, "zh")
+    assert metrics.is_looping("ご視聴ありがとうございました" * 4, "ja")
+    assert metrics.is_looping("यह एक छोटा सा वाक्य है " * 4, "hi")
     assert not metrics.is_looping("今天天气很好我们去公园吧", "zh")
     assert metrics.looping_share(["你好" * 5], "zh") == 100
 

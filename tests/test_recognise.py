@@ -311,6 +311,21 @@ def test_long_recordings_are_cut_where_they_are_quiet(seconds: float):
         assert quiet <= pieces[0].size <= quiet + 640
 
 
+def test_a_rest_that_is_too_short_for_a_word_is_left_out(monkeypatch: pytest.MonkeyPatch):
+    heard: list[int] = []
+
+    def read(_model: object, piece: np.ndarray) -> str:
+        heard.append(piece.size)
+        return "words"
+
+    monkeypatch.setattr(moonshine, "_model", lambda: None)
+    monkeypatch.setattr(moonshine, "_read", read)
+    samples = np.random.default_rng(0).normal(size=480_100).astype(np.float32)
+    samples[479_680:] = 0  # a fade-out: the quietest place is the very end
+    assert moonshine._listen(samples, "en").text == "words"
+    assert heard == [479_680]
+
+
 class FakeSessions:
     """An encoder that hears the last sample of a clip, and a decoder that says what follows the
     last token: that plus as much as was heard, and of which it sees what is kept.

@@ -122,6 +122,32 @@ def test_going_on_with_another_recipe_is_refused(data: Path, tmp_path: Path) -> 
         train_metricgan(data, output, replace(TINY, batch_size=3), force=True)
 
 
+def test_going_on_with_other_recordings_is_refused(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.safetensors"
+    train_metricgan(data, output, TINY)
+    soundfile.write(data / "s1.flac", voice(100), RATE)
+    with pytest.raises(InputError, match=r"ckpt was made with other recordings: give the same"):
+        train_metricgan(data, output, TINY, force=True)
+
+
+@pytest.mark.parametrize("name", ["s1.flac", "n1.flac"])
+def test_silent_recordings_are_refused(data: Path, name: str) -> None:
+    sound = voice(0)
+    silent = sound * 0 if name.startswith("s") else np.append(sound, np.zeros(sound.size))
+    soundfile.write(data / name, silent, RATE)
+    with pytest.raises(InputError, match=f"{name} is silent: take it out"):
+        load_mixtures(read_manifest(data), 0)
+
+
+def test_nothing_is_drawn_from_a_silent_stretch(data: Path) -> None:
+    for number in range(8):
+        sound = np.append(voice(number, 0.5), np.zeros(9 * RATE, np.float32))
+        soundfile.write(data / f"s{number}.flac", sound, RATE)
+    clean, noisy = load_mixtures(read_manifest(data), 0)[0].batch(0, 0, 16)
+    assert np.isfinite(noisy).all()
+    assert clean.any(axis=1).all()
+
+
 def test_mixtures_depend_on_their_place_alone_and_hold_speakers_out(data: Path) -> None:
     train, valid = load_mixtures(read_manifest(data), seed=0)
     assert len(train.speech) + len(valid.speech) == 8

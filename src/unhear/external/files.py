@@ -1,4 +1,4 @@
-"""Models in files: TorchScript and exported programs. Never unpickles objects."""
+"""Models in files: TorchScript, which unpickles no objects; exported programs, which may."""
 
 from __future__ import annotations
 

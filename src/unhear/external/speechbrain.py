@@ -78,6 +78,8 @@ class Pretrained(nn.Module):
 def load(name: str) -> Found:
     """The model ``speechbrain:ORG/MODEL`` of the hub, or of a local folder."""
     source = name.removeprefix("speechbrain:")
+    if Path(source).is_dir():  # whole, for what SpeechBrain keeps goes by this name
+        source = str(Path(source).resolve())
     if find_spec("speechbrain") is None:
         raise InputError(
             f"{name} needs SpeechBrain, which is missing: pip install speechbrain, or give "

@@ -12,6 +12,7 @@ Over a corpus, :func:`pooled_wer` or :func:`capped_wer` of the word errors of it
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from math import nan
@@ -20,9 +21,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-WITHOUT_SPACES = {"zh", "yue", "ja", "th", "lo", "my"}  # between words
+WITHOUT_SPACES = {"zh", "yue", "ja", "th", "lo", "my", "km"}  # between words
+POINTED = {"ar", "fa", "ur", "he", "yi"}  # whose vowels are marks that hardly anybody writes
 LOOP_REPEATS = 4
 LOOP_WORDS = 6
+LOOP_LETTERS = 30  # where letters count as words
 LOOP_SHARE = 1 / 3
 
 
@@ -49,7 +52,7 @@ def normalise_text(text: str, language: str = "en") -> str:
 
     Radford et al., arXiv 2212.04356, appendix C. Languages other than English get only the
     evening out of case and punctuation; where no spaces are written between words, letters
-    count as such.
+    count as such, and vowel points are left out.
     """
     return " ".join(_normaliser(language)(text).split())
 
@@ -89,15 +92,19 @@ def is_empty(text: str, language: str = "en") -> bool:
 
 
 def is_looping(text: str, language: str = "en") -> bool:
-    """Whether a phrase of 1 to 6 words comes 4 times or more in a row.
+    """Whether a phrase of 1 to 6 words, or 30 letters, comes 4 times or more in a row.
 
     Such a stretch must make up a third of the text. Whisper does so on noise; people repeat
     words, too, so it is a hint and not a proof.
     """
-    words = re.findall(r"\w" if language in WITHOUT_SPACES else r"\w+", text.lower())
-    longest = max(
-        (_longest_loop(words, period) for period in range(1, LOOP_WORDS + 1)), default=0
+    # Not after the English normaliser, which makes one number of four.
+    words = (
+        re.findall(r"\w+", text.lower())
+        if language == "en"
+        else normalise_text(text, language).split()
     )
+    most = LOOP_LETTERS if language in WITHOUT_SPACES else LOOP_WORDS
+    longest = max((_longest_loop(words, period) for period in range(1, most + 1)), default=0)
     return longest > 0 and longest >= LOOP_SHARE * len(words)
 
 
@@ -128,7 +135,13 @@ def _normaliser(language: str) -> Callable[[str], str]:
     if language == "en":
         return EnglishTextNormalizer()
     # Marks are vowels, in the scripts of India; by default they are taken out.
-    return BasicTextNormalizer(preserve_marks=True, split_letters=language in WITHOUT_SPACES)
+    basic = BasicTextNormalizer(preserve_marks=True, split_letters=language in WITHOUT_SPACES)
+    return (lambda text: basic(_unpointed(text))) if language in POINTED else basic
+
+
+def _unpointed(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(letter for letter in composed if unicodedata.category(letter) != "Mn")
 
 
 def _share(found: list[bool]) -> float:

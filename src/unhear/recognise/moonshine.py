@@ -22,6 +22,7 @@ import numpy as np
 from unhear.errors import InputError
 from unhear.recognise.base import (
     SAMPLE_RATE,
+    SHORTEST,
     Recogniser,
     Transcript,
     recognised,
@@ -183,7 +184,8 @@ def read_tokens(content: bytes) -> list[bytes]:
 
 
 def _listen(samples: Float32[np.ndarray, " time"], language: str | None) -> Transcript:
-    texts = [_read(_model(), piece) for piece in pieces(samples)]
+    heard = [piece for piece in pieces(samples) if piece.size >= SHORTEST]
+    texts = [_read(_model(), piece) for piece in heard]
     return Transcript(" ".join(filter(None, texts)), language or "")
 
 

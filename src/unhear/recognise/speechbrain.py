@@ -75,6 +75,11 @@ def load(name: str, language: str | None) -> SpeechBrain:
             f"{name} needs SpeechBrain, which is missing: pip install speechbrain, or give "
             "base, moonshine or pocketsphinx"
         )
+    if find_spec("jiwer") is None or find_spec("whisper_normalizer") is None:
+        raise InputError(
+            f"{name} needs what compares words, which is missing: pip install "
+            "'unhear[transcribe]'"
+        )
     return SpeechBrain(source, language)
 
 

@@ -291,7 +291,9 @@ def enhance(
 
 def worker_count() -> int:
     """One process per core for PESQ."""
-    return max(1, len(os.sched_getaffinity(0)))
+    if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _feature(audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frames bins"]:

@@ -6,6 +6,7 @@ the very mixtures it would have seen.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,20 @@ class Mixtures:
         gain = min(level, 0.99 / np.max(np.abs(noisy)))
         return (clean * gain).astype(np.float32), (noisy * gain).astype(np.float32)
 
+    def digest(self) -> str:
+        """Of all recordings."""
+        digest = hashlib.sha256()
+        for recording in (*self.speech, *self.noise):
+            digest.update(np.ascontiguousarray(recording).tobytes())
+        return digest.hexdigest()
+
     def _speech(self, rng: np.random.Generator) -> Float[np.ndarray, " time"]:
-        clip = self.speech[rng.choice(len(self.speech), p=self.weights)]
-        offset = int(rng.integers(0, max(1, len(clip) - SEGMENT)))
-        segment = clip[offset : offset + SEGMENT]
-        return np.pad(segment, (0, SEGMENT - len(segment)))
+        while True:
+            clip = self.speech[rng.choice(len(self.speech), p=self.weights)]
+            offset = int(rng.integers(0, max(1, len(clip) - SEGMENT)))
+            segment = clip[offset : offset + SEGMENT]
+            if np.any(segment):
+                return np.pad(segment, (0, SEGMENT - len(segment)))
 
     def _noise(self, rng: np.random.Generator) -> Float[np.ndarray, " time"]:
         if rng.random() < BABBLE_SHARE:
@@ -96,20 +106,20 @@ def _snr_db(rng: np.random.Generator) -> float:
 
 
 def load_mixtures(clips: list[Clip], seed: int) -> tuple[Mixtures, Mixtures]:
-    """(training, validation) mixtures of the ``train`` split, with other speakers and noise.
+    """(training, validation) mixtures of the ``train`` split, with other noise and, where
+    there are more than seven, other speakers.
 
-    Raises InputError when the split holds no speech or no noise, or a file is not at 16 kHz.
+    Raises InputError when the split holds no speech or no noise, a file is not at 16 kHz, or
+    one is silent, which for a noise means its first 85 % or its last 15 %.
     """
     speech, noise = select(clips, "speech", "train"), select(clips, "noise", "train")
     held_out = _held_out_speakers(speech)
     recordings = [_read(clip.path) for clip in noise]
-    if not all(recording.any() for recording in recordings):
-        raise InputError(
-            "some noise of the train split is all zeros: take it out of the manifest"
-        )
     cuts = [int(len(recording) * (1 - HELD_OUT)) for recording in recordings]
     heads = [recording[:cut] for recording, cut in zip(recordings, cuts, strict=True)]
     tails = [recording[cut:] for recording, cut in zip(recordings, cuts, strict=True)]
+    for clip, *parts in zip(noise, heads, tails, strict=True):
+        _check_sounding(clip, *parts)
     train = [clip for clip in speech if clip.speaker not in held_out]
     valid = [clip for clip in speech if clip.speaker in held_out]
     return _mixtures(train, heads, seed), _mixtures(valid or train, tails, seed)
@@ -123,7 +133,16 @@ def _held_out_speakers(speech: list[Clip]) -> set[str]:
 
 def _mixtures(clips: list[Clip], noise: list[np.ndarray], seed: int) -> Mixtures:
     weights = np.array([_weight(clip.path) for clip in clips], dtype=np.float64)
-    return Mixtures([_read(clip.path) for clip in clips], noise, weights / weights.sum(), seed)
+    speech = [_read(clip.path) for clip in clips]
+    for clip, recording in zip(clips, speech, strict=True):
+        _check_sounding(clip, recording)
+    return Mixtures(speech, noise, weights / weights.sum(), seed)
+
+
+def _check_sounding(clip: Clip, *parts: np.ndarray) -> None:
+    """Raise InputError for silence, from which nothing can be drawn."""
+    if not all(part.any() for part in parts):
+        raise InputError(f"{clip.path} is silent: take it out of the manifest")
 
 
 def _weight(path: Path) -> float:

@@ -50,7 +50,7 @@ def train_metricgan(
     goes on from there. ``output`` with ``.png`` added is a picture of the curves.
     Raises InputError when the output exists and ``force`` is not set, cannot be written or
     does not end in ``.safetensors``, when the data cannot be used, or when the checkpoint was
-    made by another recipe.
+    made by another recipe or of other recordings.
     """
     return _train("MetricGAN+", partial(Training, recipe), recipe, data, output, force=force)
 
@@ -108,7 +108,8 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
             bar.update(task, completed=training.epoch, note=_note(curves))
             if _due(training.epoch, SAVE_EVERY, total):
                 with replacing(checkpoint) as partial:
-                    torch.save(training.state() | {"curves": curves}, partial)
+                    kept = {"curves": curves, "data": training.mixtures.digest()}
+                    torch.save(training.state() | kept, partial)
                 draw_curves(curves, picture)
 
 
@@ -123,6 +124,11 @@ def _resume(training: AnyTraining, checkpoint: Path) -> Curves:
         raise InputError(
             f"{checkpoint} was made with another {min(changed)}: "
             "give the same settings to go on, or move it away to begin anew"
+        )
+    if state.get("data") not in {None, training.mixtures.digest()}:
+        raise InputError(
+            f"{checkpoint} was made with other recordings: give the same data to go on, or "
+            "move it away to begin anew"
         )
     training.load_state(state)
     return {name: [(int(e), float(v)) for e, v in c] for name, c in state["curves"].items()}
@@ -148,7 +154,7 @@ def draw_curves(curves: Curves, path: Path) -> None:
         axis.plot(*zip(*values, strict=True), label=name)
     losses.set(yscale="log", ylabel="loss")
     losses.legend()
-    quality.set(xlabel="epoch", ylabel="PESQ-wb, held-out training clips")
+    quality.set(xlabel="epoch", ylabel="PESQ-wb, validation")
     figure.tight_layout()
     with replacing(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
