@@ -146,6 +146,10 @@ def link_to_input(_: pytest.MonkeyPatch) -> None:
     Path("link.wav").symlink_to("good.wav")
 
 
+def capitals(_: pytest.MonkeyPatch) -> None:
+    Path("Good.wav").write_bytes(Path("good.wav").read_bytes())
+
+
 @dataclass(frozen=True)
 class Bad:
     """A command line and what its one sentence must hold."""
@@ -197,6 +201,9 @@ BAD: dict[str, Bad] = {
     "one-file-for-two": Bad((*OUT, "good.wav", "other.wav"), ("out.wav", "name a folder")),
     "same-name": Bad(
         (*PROTECT, "out", "good.wav", "folder/good.wav"), ("out/good.wav", "two inputs")
+    ),
+    "same-but-for-capitals": Bad(
+        (*PROTECT, "out", "folder/good.wav", "Good.wav"), ("two inputs", "one by one"), capitals
     ),
     "same-stem": Bad((*PROTECT, "out", "good.wav", "good.mp3"), ("out/good.wav", "two inputs")),
     "itself": Bad((*PROTECT, "good.wav", "good.wav", "--force"), ("good.wav is an input",)),

@@ -16,6 +16,7 @@ from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -198,6 +199,26 @@ def test_a_poison_piece_is_told_of_and_the_rows_of_the_others_are_there(
     assert seen[-1] == (4, 4)
 
 
+def test_what_several_recognisers_read_is_protected_once(tasks, tmp_path, monkeypatch):
+    """Even while the first is still at it, with other workers waiting."""
+    made = Counter()
+
+    def protect(task):
+        made[task.mixture.utterance.name] += 1
+
+    monkeypatch.setattr(run_module, "protect", protect)
+    monkeypatch.setattr(run_module, "judge", lambda task, each: {"about": task.about(each)})
+    (tmp_path / "run").mkdir()
+    sphinx = [
+        replace(task, listening=replace(task.listening, recogniser="pocketsphinx"))
+        for task in tasks
+    ]
+    place = Workplace(in_process().executor, lambda: 4)
+    outcome = run_module.run([*tasks, *sphinx], tmp_path / "run", place, lambda *_: None)
+    assert made == {"one": 1, "two": 1}
+    assert len(outcome.rows) == 8
+
+
 def test_a_worker_that_sees_something_else_makes_no_row(tasks, tmp_path, monkeypatch):
     """Such as one on another machine with a version of its own."""
 
@@ -209,10 +230,9 @@ def test_a_worker_that_sees_something_else_makes_no_row(tasks, tmp_path, monkeyp
 
     (tmp_path / "run").mkdir()
     place = Workplace(Elsewhere(), lambda: 1)
-    outcome = run_module.run(tasks, tmp_path / "run", place, lambda *_: None)
-    assert outcome.rows == []
-    assert len(outcome.failures) == 2
-    assert "has other recordings, weights or libraries" in outcome.failures[0]
+    with pytest.raises(FailureError, match="has other recordings, weights or libraries"):
+        run_module.run(tasks, tmp_path / "run", place, lambda *_: None)
+    assert not (tmp_path / "run" / "rows.jsonl").exists()
 
 
 # What can be wrong with a cluster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from itertools import pairwise
 from math import exp, inf, log10
@@ -225,6 +226,10 @@ BAD_SPEECH = {
         {"a.wav": "", "transcripts.txt": "a.wav hi"},
         "a.wav hi is named in .* not there",
     ),
+    "stray-quote": (
+        {"manifest.csv": 'path,transcript\na.wav,"open the door\nb.wav,shut it\n'},
+        "manifest.csv cannot be read as CSV .*stray quotation mark",
+    ),
 }
 
 
@@ -243,6 +248,19 @@ def test_a_file_that_is_no_manifest_or_no_text_is_refused(tmp_path: Path) -> Non
     (tmp_path / "a.txt").write_bytes("Grüße".encode("latin-1"))
     with pytest.raises(InputError, match=r"a\.txt is not UTF-8 text: save it as UTF-8"):
         read_speech(tmp_path)
+
+
+def test_names_that_are_no_unicode_and_odd_line_ends_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    put(tmp_path / "c.wav").rename(path)
+    (tmp_path / "transcripts.txt").write_bytes(b"b.wav\thello\xe2\x80\xa8world\n")
+    put(tmp_path / "b.wav")
+    path.with_suffix(".txt").write_text("coffee")
+    with pytest.raises(InputError, match="caf"):  # for it has no line in the list
+        read_speech(tmp_path)
+    (tmp_path / "transcripts.txt").unlink()
+    write(tmp_path / "b.txt", "hello\u2028world")
+    assert [each.name for each in read_speech(tmp_path)] == ["b", r"caf\xe9"]
 
 
 # Noise

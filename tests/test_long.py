@@ -24,7 +24,7 @@ from unhear.enhancers.base import Enhancer
 from unhear.enhancers.digest import state_digest
 from unhear.errors import FailureError, InputError
 from unhear.files import Result, protect_file
-from unhear.kept import KeptBeside
+from unhear.kept import KeptBeside, forget_finished
 from unhear.networks.base import NetworkEnhancer
 from unhear.objective import Defeat, Objective
 from unhear.present import page, summary
@@ -333,6 +333,46 @@ def test_only_leftovers_of_this_output_are_removed(tmp_path: Path) -> None:
     protect_file(tmp_path / "in.wav", tmp_path / "out.wav", protector(), None, lambda *_: None)
     left = {each.name for each in tmp_path.iterdir()}
     assert left == {*others, "in.wav", "out.wav"}
+
+
+@pytest.mark.usefixtures("short")
+def test_two_commands_do_not_work_on_one_long_output(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.wav", tmp_path / "new" / "out.wav"
+    write(babble(12), source)
+
+    def other(done: int, total: int) -> None:
+        if done > total / 2:  # something is kept, and a file is being written
+            before = set(output.parent.iterdir())
+            with pytest.raises(InputError, match=r"another process is protecting .*out\.wav"):
+                protect_file(source, output, protector(FGSM()), None, lambda *_: None)
+            assert set(output.parent.iterdir()) == before
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        protect_file(source, output, protector(PGD(4)), None, other)
+    protect_file(source, output, protector(FGSM()), None, lambda *_: None)
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.usefixtures("short")
+def test_nothing_is_left_where_nothing_was_done(tmp_path: Path) -> None:
+    write(babble(12), tmp_path / "in.wav")
+
+    def stop(*_: int) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        protect_file(tmp_path / "in.wav", tmp_path / "new" / "out.wav", protector(), None, stop)
+    assert [each.name for each in tmp_path.iterdir()] == ["in.wav"]
+
+
+def test_of_what_was_written_nothing_is_kept(tmp_path: Path) -> None:
+    names = [f".{name}.wav.0123456789abcdef.kept" for name in ("done", "else")]
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / "done.wav").touch()
+    forget_finished([tmp_path / "done.wav"])
+    assert {each.name for each in tmp_path.iterdir()} == {"done.wav", names[1]}
 
 
 @pytest.mark.usefixtures("short")

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from unhear.errors import UnfitError
+from unhear.pieces import Workplace, work_through
+from unhear.workers import WorkerProcesses
+
 PARENT = """
 import os, time
 from unhear.workers import worker_pool
@@ -50,3 +54,14 @@ def is_zombie(pid):
     """Ended, but nobody has asked how: in containers without an init nobody ever does."""
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_worker_that_cannot_be_started_ends_the_work_and_takes_no_piece(monkeypatch):
+    def no_more(*_: object):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", no_more)
+    waiting = [1, 2, 3]
+    with WorkerProcesses(1) as workers, pytest.raises(UnfitError, match=r"Too many.*--jobs"):
+        list(work_through(waiting, abs, Workplace(workers, lambda: 1)))
+    assert waiting == [1, 2]

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from unhear import __version__, method
-from unhear.errors import FailureError, InputError
+from unhear.errors import FailureError, InputError, UnfitError
 from unhear.pieces import DiedError, Workplace
 from unhear.weights import cache_folder
 from unhear.workers import WorkerProcesses, one_thread
@@ -210,8 +210,14 @@ class _Home:
     def call(self, function: Callable[[], _T]) -> _T:
         """In a worker, perhaps one that came later than :func:`_check`."""
         if self.version != VERSION:
-            raise FailureError(
-                f"a worker has unhear {VERSION}, and not {self.version}: install the same"
+            raise UnfitError(
+                f"a worker has unhear {VERSION}, and not {self.version}: install the same, and "
+                "run the same command to go on"
+            )
+        if not self.folder.is_dir():
+            raise UnfitError(
+                f"a worker does not see {self.folder}: let it share that folder, and run the "
+                "same command to go on"
             )
         os.environ |= {"UNHEAR_WEIGHTS": str(self.weights), "UNHEAR_OFFLINE": self.offline}
         with one_thread(), chdir(self.folder):

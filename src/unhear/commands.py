@@ -133,4 +133,4 @@ def list_channels(*, json: bool) -> None:
 
 
 def _print_json(document: Any) -> None:
-    print(jsonlib.dumps(document, indent=2, ensure_ascii=False))
+    print(jsonlib.dumps(document, indent=2))

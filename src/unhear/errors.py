@@ -3,6 +3,7 @@
 UnhearError            one sentence: what, where, what to do
 ├── InputError         the user's input is at fault         (exit code 2)
 └── FailureError       the input is fine, the work failed   (exit code 1)
+    └── UnfitError     whoever was to do the work cannot, whatever it is
 """
 
 
@@ -20,3 +21,7 @@ class InputError(UnhearError):
 
 class FailureError(UnhearError):
     """Something outside the user's input went wrong, such as a download."""
+
+
+class UnfitError(FailureError):
+    """A worker can do no work at all: it would fail one piece after the other."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from unhear.errors import FailureError
+from unhear.errors import FailureError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from unhear.evaluation.findings import Findings
     from unhear.evaluation.plan import Plan
     from unhear.evaluation.rows import Row
+    from unhear.evaluation.run import Outcome
     from unhear.evaluation.work import Task
     from unhear.pieces import Workplace
 
@@ -100,7 +102,7 @@ def _report(
     wanted = [
         (changed(plan, None, model), show) for model in own or [None] for plan, show in parts
     ]
-    done, failures = _run([plan for plan, _ in wanted], place)
+    done, outcome = _run([plan for plan, _ in wanted], place)
     found = [show(rows) for (_, show), (_, rows) in zip(wanted, done, strict=True)]
     if len(own) > 1:
         names = [load_recogniser(plan.recogniser, plan.language).name for plan, _ in wanted]
@@ -108,13 +110,11 @@ def _report(
     tasks = [task for each, _ in done for task in each]
     rows = list({str(row["about"]): row for _, each in done for row in each}.values())
     _publish(title, found, tasks, rows, place.folder, json=json)
-    _tell(failures, len(tasks))
+    _tell(outcome, len({task.output for task in tasks}))
 
 
-def _run(
-    plans: list[Plan], place: Place
-) -> tuple[list[tuple[list[Task], list[Row]]], list[str]]:
-    """Tasks and rows of each plan, and what failed; what several plans want is done once."""
+def _run(plans: list[Plan], place: Place) -> tuple[list[tuple[list[Task], list[Row]]], Outcome]:
+    """Tasks and rows of each plan, and what came of all; what several want is done once."""
     from unhear.devices import usable
     from unhear.evaluation.prepare import prepare, united
     from unhear.evaluation.run import Outcome, alone_in, rows_of, run, so_far
@@ -136,15 +136,16 @@ def _run(
                 lambda done, total: bar.update(shown, completed=done, total=total),
             )
     done = [(wanted[plan], rows_of(wanted[plan], outcome.rows)) for plan in plans]
-    return done, outcome.failures
+    return done, outcome
 
 
-def _tell(failures: list[str], tasks: int) -> None:
+def _tell(outcome: Outcome, protections: int) -> None:
     """In the end, for everything else was done and shown."""
-    if failures:
-        raise FailureError(
-            f"{len(failures)} times something failed in {tasks} protections, such as "
-            f"{failures[0]}; all else is in the report"
+    if outcome.failures:
+        kind = InputError if outcome.of_the_user else FailureError
+        raise kind(
+            f"{len(outcome.failures)} times something failed in {protections} protections, "
+            f"such as {outcome.failures[0]}; all else is in the report"
         )
 
 
@@ -156,7 +157,9 @@ def _left_out(reason: str) -> None:
 
 def _bar() -> Progress:
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=STDERR)
+    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+    # Over all of the time: while recordings are protected no row comes, and then many at once.
+    return Progress(*columns, console=STDERR, speed_estimate_period=math.inf)
 
 
 def _publish(
@@ -177,7 +180,7 @@ def _publish(
         headlines = [vars(each) for one in found for each in one.headlines]
         document = {"title": title, "headlines": headlines}
         document |= {name: str(path) for name, path in written.items()}
-        print(jsonlib.dumps(document, indent=2, ensure_ascii=False))
+        print(jsonlib.dumps(document, indent=2))
         return
     print(written["text"].read_text("utf-8"))
     for name, path in written.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +16,14 @@ from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
 from unhear.errors import FailureError, UnhearError
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
-from unhear.kept import Kept, KeptBeside
+from unhear.kept import DIGITS, Kept, KeptBeside, alone_at, remove_leftovers
 from unhear.method import method_of
 from unhear.passages import drawn
 from unhear.sources import BLOCK, AudioFile, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jaxtyping import Float
@@ -34,6 +36,7 @@ SHORTEST_SECONDS = 0.1
 KEPT_SECONDS = 60  # of a shorter recording nothing is kept: there is one batch, or a few
 LONGEST_JUDGED_SECONDS = 120  # in one piece
 EXCERPT_SECONDS = 60.0  # of what is longer
+HARDLY = 50  # % of the words lost: whoever protects a recording wants nearly all
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Hearing:
     through: str | None  # the channel
     figures: Figures
     transcripts: Transcripts | None
+
+    @property
+    def words_lost(self) -> float:
+        """In per cent, of an enhancer to defeat; NaN where nobody has read it."""
+        return nan if self.spared or not self.transcripts else self.transcripts.words_lost
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def protect_file(
     the output until that is written: the same call goes on where one was stopped.
     Raises InputError when either file cannot be used, FailureError when computing fails.
     """
-    with open_source(source) as recording:
+    with open_source(source) as recording, _alone(recording, output):
         began = time.perf_counter()
         kept = _kept(recording, source, output, protector)
         parts = _computed(protector.parts(recording, progress, kept), source)
@@ -89,6 +97,7 @@ def protect_file(
             kept.drop()
     found = [*notes(recording, changed=peak > 0), *_excerpted(recording, place)]
     of_all = [_with_level(each, snr_db, peak) for each in hearings]
+    found += [_weak(each) for each in of_all if each.words_lost < HARDLY]
     return Result(source, output, recording.seconds, signals, of_all, found, took)
 
 
@@ -123,15 +132,27 @@ def _written(output: Path) -> Generator[None]:
         raise type(error)(f"{output} is written, but was not measured: {error}") from error
 
 
+def _alone(recording: Source, output: Path) -> AbstractContextManager[None]:
+    """While something is kept of it: what takes minutes is not to be done twice at once."""
+    return alone_at(output) if recording.seconds > KEPT_SECONDS else nullcontext()
+
+
 def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kept:
     """Nothing of short recordings, nor where nobody knows all that decides a perturbation."""
     if source.seconds <= KEPT_SECONDS:
         return Kept()
+    identity = _identity(path, protector)
+    remove_leftovers(output, identity or "")
+    return KeptBeside(output, identity) if identity else Kept()
+
+
+def _identity(path: Path, protector: Protector) -> str | None:
+    """Of all that decides a perturbation, if that is known."""
     against, spare = (
         [state_digest(each) for each in role] for role in (protector.against, protector.spare)
     )
     if "" in (*against, *spare):
-        return Kept()
+        return None
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     settings = (
@@ -144,7 +165,7 @@ def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kep
         [channel.name for channel in protector.survive],
     )
     decided = repr((content, settings, against, spare))
-    return KeptBeside(output, hashlib.sha256(decided.encode()).hexdigest()[:16])
+    return hashlib.sha256(decided.encode()).hexdigest()[:DIGITS]
 
 
 def _described(spoken: Recording | None) -> tuple[int, str] | None:
@@ -245,6 +266,14 @@ def notes(recording: AudioFile, *, changed: bool) -> list[str]:
         done = "kept, for the file holds floats" if kept else "clipped, as the file must"
         found.append(f"samples beyond full scale were {done}")
     return found
+
+
+def _weak(hearing: Hearing) -> str:
+    who = hearing.enhancer + (f" after {hearing.through}" if hearing.through else "")
+    return (
+        f"hardly protected: with {who} {100 - hearing.words_lost:.0f} % of the words are still "
+        "recognised; take more --steps, or a lower --snr"
+    )
 
 
 def _excerpted(recording: Source, place: tuple[int, int]) -> list[str]:

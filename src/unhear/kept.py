@@ -1,21 +1,30 @@
-"""What was computed of a long recording, kept until all of it is: stopping loses one batch."""
+"""What was computed of a long recording, kept until all of it is: stopping loses one batch.
+
+Whoever works on one is alone at it.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
+from unhear.errors import InputError
 from unhear.outputs import hidden_beside, replacing
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator, Sequence
 
     from jaxtyping import Float
     from torch import Tensor
+
+DIGITS = 16  # of an identity
 
 
 class Kept:
@@ -36,18 +45,11 @@ class KeptBeside(Kept):
     """One file for each batch, in a hidden folder beside the output.
 
     Its name has the ``identity`` of all that decides what is computed: whoever comes with
-    another one finds nothing, and removes what others have left for the same output.
+    another one finds nothing. To be used within :func:`alone_at`.
     """
 
     def __init__(self, output: Path, identity: str) -> None:
         self._folder = hidden_beside(output, f"{identity}.kept")
-        start = re.escape(hidden_beside(output, "").name)
-        digits = f"[0-9a-f]{{{len(identity)}}}"
-        for other in output.parent.iterdir() if output.parent.exists() else ():
-            if re.fullmatch(rf"{start}{digits}\.kept", other.name) and other != self._folder:
-                shutil.rmtree(other, ignore_errors=True)
-            elif re.fullmatch(rf"{start}[0-9a-f]+\.partial", other.name):  # of who was killed
-                other.unlink(missing_ok=True)
 
     def get(self, batch: int) -> Float[Tensor, "chunks channels length"] | None:
         try:
@@ -67,3 +69,54 @@ class KeptBeside(Kept):
 
     def _path(self, batch: int) -> Path:
         return self._folder / f"{batch:05}.npy"
+
+
+@contextmanager
+def alone_at(output: Path) -> Generator[None]:
+    """Nobody else protects a long recording into ``output`` meanwhile.
+
+    Raises InputError where somebody does.
+    """
+    made = not output.parent.exists()
+    lock = FileLock(hidden_beside(output, "lock"))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"another process is protecting a recording into {output}: wait for it, or name "
+            "another output"
+        ) from error
+    except (OSError, NotImplementedError):  # whoever writes there says what is wrong with it
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows keeps what is open
+            Path(lock.lock_file).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # there is something in it
+                output.parent.rmdir()
+
+
+def remove_leftovers(output: Path, identity: str = "") -> None:
+    """What was left for this output by whoever was killed, or had another identity."""
+    start = re.escape(hidden_beside(output, "").name)
+    own = hidden_beside(output, f"{identity}.kept")
+    for other in output.parent.iterdir() if output.parent.exists() else ():
+        if re.fullmatch(rf"{start}[0-9a-f]{{{DIGITS}}}\.kept", other.name) and other != own:
+            shutil.rmtree(other, ignore_errors=True)
+        elif re.fullmatch(rf"{start}[0-9a-f]+\.partial", other.name):
+            with suppress(OSError):
+                other.unlink(missing_ok=True)
+
+
+def forget_finished(outputs: Sequence[Path]) -> None:
+    """Remove what is left beside outputs that are there: of whoever was killed behind that."""
+    folders = dict.fromkeys(output.parent for output in outputs)
+    left = [each.name for folder in folders for each in folder.glob(".*.kept")]
+    for output in outputs if left else ():
+        if any(name.startswith(hidden_beside(output, "").name) for name in left):
+            remove_leftovers(output)

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from unhear.errors import FailureError, UnhearError
+from unhear.errors import FailureError, UnfitError, UnhearError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable
@@ -49,7 +49,7 @@ def work_through(
     ``waiting`` is a stack: its last piece comes first, and whoever takes the results may add
     to it. A piece whose worker died is tried again, for the third and last time alone, since
     where several share a worker nobody can tell which of them has killed it, and since it may
-    want all of the memory. Raises FailureError when the executor is gone.
+    want all of the memory. Raises FailureError when the executor is gone or a worker is unfit.
     """
     tries, suspects = Counter[_Piece](), list[_Piece]()
     running: dict[Future[_Found], _Piece] = {}
@@ -87,7 +87,10 @@ def _error(future: Future[_Found]) -> BaseException | None:
             "the connection to the workers was lost, but nothing that was done: see that they "
             "are there, and run the same command to go on"
         )
-    return future.exception()
+    error = future.exception()
+    if isinstance(error, UnfitError):
+        raise error
+    return error
 
 
 def _poison(error: BrokenExecutor) -> FailureError:

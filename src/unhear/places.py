@@ -30,15 +30,23 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
         paths = [output]
     else:
         paths = [output / _kept_name(path) for path in inputs]
-    sources = {each.resolve() for each in inputs}
-    for path, count in Counter(paths).items():
-        if count > 1:
+    sources = {_identity(each) for each in inputs}
+    # Many disks do not tell capitals from small letters.
+    counts = Counter(str(path).casefold() for path in paths)
+    for path in paths:
+        if counts[str(path).casefold()] > 1:
             raise InputError(f"two inputs would both become {path}: protect them one by one")
-        if path.resolve() in sources:
+        if path.exists() and _identity(path) in sources:
             raise InputError(
                 f"{path} is an input and would be overwritten: name another output"
             )
     return paths
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Of the file, by whatever name."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _kept_name(path: Path) -> str:

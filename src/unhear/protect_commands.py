@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from unhear.datasets import seconds_of
 from unhear.devices import usable
 from unhear.errors import FailureError, InputError
 from unhear.files import KEPT_SECONDS
+from unhear.kept import forget_finished
 from unhear.many import Job, Pair, Protected, Showing
 from unhear.pieces import reason, work_through
 from unhear.places import check_all, check_pages, nearest_existing, output_paths, page_of
@@ -48,11 +50,15 @@ class Place:
     force: bool = False
     skip_existing: bool = False
 
+    def outputs(self) -> list[Path]:
+        """One for each input; see :func:`output_paths`."""
+        return output_paths(self.inputs, self.output)
+
     def pairs(self, pages: Path | None) -> list[Pair]:
         """What is to be done; raises InputError when something of it cannot be."""
         if self.force and self.skip_existing:
             raise InputError("--force and --skip-existing exclude each other: give one of them")
-        pairs = list(map(Pair, self.inputs, output_paths(self.inputs, self.output)))
+        pairs = list(map(Pair, self.inputs, self.outputs()))
         if self.skip_existing:
             pairs = [pair for pair in pairs if not pair.output.exists()]
         outputs = [pair.output for pair in pairs]
@@ -65,8 +71,11 @@ class Place:
         """Outputs that are left out because they are there, though their pages are not."""
         if pages is None or not self.skip_existing:
             return []
-        outputs = output_paths(self.inputs, self.output)
-        return [each for each in outputs if each.exists() and not page_of(each, pages).exists()]
+        return [
+            each
+            for each in self.outputs()
+            if each.exists() and not page_of(each, pages).exists()
+        ]
 
     def batches(self, pairs: Sequence[Pair]) -> list[Batch]:
         """Files that go together; a long one alone, which fills the networks by itself."""
@@ -96,6 +105,8 @@ class Place:
 def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
     """Check everything first, then protect the files and tell of them in their order."""
     pairs = place.pairs(showing.report)
+    if place.skip_existing:
+        forget_finished([each for each in place.outputs() if each.exists()])
     for output in place.without_page(showing.report):
         _say(f"{output} is left as it is, without a page: remove it to have both made")
     job = Job(replace(choice, device=usable(choice.device)), showing)
@@ -163,7 +174,10 @@ def _bar(files: int, *, shown: bool) -> Generator[Callable[[], AbstractContextMa
     and one file further after it.
     """
     disable = not (shown and STDERR.is_terminal)
-    with Progress(console=STDERR, transient=True, disable=disable) as bar:
+    bar = Progress(
+        console=STDERR, transient=True, disable=disable, speed_estimate_period=math.inf
+    )
+    with bar:
         task = bar.add_task("files", total=files)
 
         @contextmanager
@@ -182,7 +196,7 @@ class _Told:
     def __init__(self, pairs: Sequence[Pair], *, json: bool, force: bool) -> None:
         self._pairs, self._json, self._force = pairs, json, force
         self._waiting = list(pairs)
-        self._found: dict[Pair, Protected | BaseException] = {}
+        self._found: dict[Pair, Protected | dict[str, Any] | BaseException] = {}
 
     def add(self, pair: Pair, outcome: Protected | BaseException) -> None:
         """What came of one file."""
@@ -200,7 +214,7 @@ class _Told:
             _say(f"{done} of {len(self._pairs)} files are done: {self._way_on()}")
         if self._json and (self._found or not self._pairs):
             rows = [self._row(pair) for pair in self._pairs if pair in self._found]
-            print(jsonlib.dumps({"files": rows}, indent=2, ensure_ascii=False))
+            print(jsonlib.dumps({"files": rows}, indent=2))
 
     def _way_on(self) -> str:
         if not self._force:
@@ -228,18 +242,25 @@ class _Told:
         if isinstance(found, BaseException):
             if len(self._pairs) > 1:
                 _say(f"{pair.source}: {reason(found)}")
-        elif not self._json:
-            console = Console()
-            console.print(found.table)
-            if report := found.row["report"]:
-                console.print(f"page: {report}", soft_wrap=True, markup=False)
+        elif isinstance(found, Protected):
+            if not self._json:
+                _show(found)
+            # No more than is needed: there may be a hundred thousand.
+            self._found[pair] = found.row if self._json else {}
 
     def _row(self, pair: Pair) -> dict[str, Any]:
         found = self._found[pair]
         if isinstance(found, BaseException):
             names = {"source": str(pair.source), "output": str(pair.output)}
             return names | {"error": reason(found)}
-        return found.row
+        return found.row if isinstance(found, Protected) else found
+
+
+def _show(found: Protected) -> None:
+    console = Console()
+    console.print(found.table)
+    if report := found.row["report"]:
+        console.print(f"page: {report}", soft_wrap=True, markup=False)
 
 
 def _all_of_the_user(failures: Sequence[BaseException]) -> bool:

@@ -16,6 +16,8 @@ from queue import SimpleQueue
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from unhear.errors import UnfitError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -52,7 +54,7 @@ class WorkerProcesses(Executor):
     def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         pool = self._free.get()
         try:
-            return pool.submit(function, *args, **kwargs).result()
+            return _begun(pool, function, *args, **kwargs).result()
         except BrokenProcessPool:
             pool.shutdown()
             pool = worker_pool(1)
@@ -64,6 +66,18 @@ class WorkerProcesses(Executor):
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         while not self._free.empty():
             self._free.get().shutdown(wait)
+
+
+def _begun(
+    pool: ProcessPoolExecutor, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> Future[_T]:
+    try:
+        return pool.submit(function, *args, **kwargs)
+    except OSError as error:
+        raise UnfitError(
+            f"a worker process could not be started ({error.strerror}): give fewer --jobs, and "
+            "run the same command to go on"
+        ) from error
 
 
 def use_one_thread() -> None:

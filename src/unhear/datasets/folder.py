@@ -11,6 +11,7 @@ from pathlib import Path
 
 from unhear.datasets.utterance import (
     Utterance,
+    as_text,
     existing,
     name_in,
     read_text,
@@ -49,7 +50,7 @@ def read_speech(source: Path, split: str) -> list[Utterance]:  # noqa: ARG001  a
 
 
 def _listed(listed: Path) -> dict[Path, str]:
-    lines = [line.partition("\t") for line in read_text(listed).splitlines() if line.strip()]
+    lines = [line.partition("\t") for line in read_text(listed).split("\n") if line.strip()]
     return {
         existing(listed.parent / name.strip(), listed): words.strip()
         for name, _, words in lines
@@ -62,5 +63,5 @@ def _beside(paths: list[Path]) -> dict[Path, str]:
 
 
 def _utterance(folder: Path, path: Path, transcript: str) -> Utterance:
-    speaker = path.parent.name if path.parent != folder else ""
+    speaker = as_text(path.parent.name) if path.parent != folder else ""
     return Utterance(name_in(folder, path), path, speaker, transcript)

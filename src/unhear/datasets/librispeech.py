@@ -31,7 +31,7 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
 
 def _chapter(text: Path) -> list[Utterance]:
     """One chapter; a line is SPEAKER-CHAPTER-NUMBER, a space and what is said."""
-    lines = [line.partition(" ") for line in read_text(text).splitlines() if line.strip()]
+    lines = [line.partition(" ") for line in read_text(text).split("\n") if line.strip()]
     return [
         Utterance(
             name,

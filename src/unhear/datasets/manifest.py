@@ -146,9 +146,15 @@ def read_rows(manifest: Path, needed: set[str]) -> list[Row]:
 
 
 def _read_csv(manifest: Path) -> tuple[set[str], list[Row]]:
-    reader = csv.DictReader(io.StringIO(read_text(manifest), newline=""))
-    columns = {SYNONYMS.get(column, column) for column in reader.fieldnames or ()}
-    return columns, [_texts(row) for row in reader]
+    reader = csv.DictReader(io.StringIO(read_text(manifest), newline=""), strict=True)
+    try:
+        columns = {SYNONYMS.get(column, column) for column in reader.fieldnames or ()}
+        return columns, [_texts(row) for row in reader]
+    except csv.Error as error:
+        raise InputError(
+            f"{manifest} cannot be read as CSV near line {reader.line_num} ({error}): look for "
+            "a stray quotation mark before it"
+        ) from error
 
 
 def _read_json_lines(manifest: Path) -> tuple[set[str], list[Row]]:

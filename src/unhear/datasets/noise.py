@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unhear.datasets import manifest
-from unhear.datasets.utterance import recordings
+from unhear.datasets.utterance import as_text, recordings
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,11 +92,13 @@ def _named(paths: Iterable[Path]) -> dict[Path, str]:
     for path in paths:
         folders[path.parent].append(path)
     return {
-        path: _folder(path) if all(each.stem[-1].isdigit() for each in group) else path.stem
+        path: _folder(path)
+        if all(each.stem[-1].isdigit() for each in group)
+        else as_text(path.stem)
         for group in folders.values()
         for path in group
     }
 
 
 def _folder(path: Path) -> str:
-    return path.absolute().parent.name
+    return as_text(path.absolute().parent.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,12 @@ def recordings(folder: Path) -> list[Path]:
 def name_in(folder: Path, path: Path) -> str:
     """``path`` without its ending, relative to the folder when it lies there."""
     inside = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return inside.with_suffix("").as_posix()
+    return as_text(inside.with_suffix("").as_posix())
+
+
+def as_text(name: str) -> str:
+    """A file's name as Unicode, which rows are written in; other bytes by their numbers."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def existing(path: Path, named_in: Path) -> Path:

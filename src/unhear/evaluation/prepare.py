@@ -23,7 +23,7 @@ from unhear.evaluation.work import Listening, Task
 from unhear.recognise import load_recogniser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from unhear.datasets import Mixture, Utterance
@@ -50,7 +50,7 @@ def prepare(
     """
     speech = read_speech(data)
     found = _mixtures(plan, speech, data, noise)
-    for path in dict.fromkeys(mixture.utterance.path for mixture in found):
+    for path in dict.fromkeys(path for mixture in found for path in _files(mixture)):
         seconds_of(path)  # what cannot be read is better known now than in hours
     for name in {*plan.through, *(each for way in plan.protections for each in way.survive)}:
         find_channel(name)
@@ -116,6 +116,14 @@ def _mixtures(
         longest=plan.longest,
         every_noise=plan.every_noise,
     )
+
+
+def _files(mixture: Mixture) -> Iterator[Path]:
+    yield mixture.utterance.path
+    if mixture.noise:
+        yield mixture.noise.path
+    if mixture.utterance.noisy:
+        yield mixture.utterance.noisy
 
 
 def _spoken(

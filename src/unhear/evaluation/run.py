@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from filelock import FileLock, Timeout
 
 from unhear.datasets.utterance import RUN_LOCK
-from unhear.errors import FailureError, InputError
+from unhear.errors import FailureError, InputError, UnfitError
 from unhear.evaluation import rows as rowsfile
 from unhear.evaluation.times import SECONDS
 from unhear.evaluation.work import PROTECTED, Task, judge, protect
@@ -61,6 +61,7 @@ class Outcome:
 
     rows: list[Row]  # all that the folder has, also those of other tasks
     failures: list[str] = field(default_factory=list[str])  # a sentence each
+    of_the_user: bool = True  # whether the user can mend all of them
 
 
 def run(
@@ -76,7 +77,7 @@ def run(
     is sorted. Raises FailureError when the disk is full or the workers are gone; what fails by
     itself, such as an attack that diverges or kills its workers, is told of in the outcome.
     """
-    path, failures = folder / ROWS, list[str]()
+    path, outcome = folder / ROWS, Outcome([])
     for file in (path, folder / SECONDS):
         _require_ours(file)
         rowsfile.drop_half_a_line(file)
@@ -93,10 +94,11 @@ def run(
             if result.seconds:
                 _append(folder / SECONDS, result.seconds)
             if result.failure:
-                failures.append(result.failure)
+                outcome.failures.append(result.failure)
+                outcome.of_the_user &= result.of_the_user
             done += result.settled
             progress(done, total)
-        return Outcome(rowsfile.put_in_order(path), failures)
+        outcome.rows = rowsfile.put_in_order(path)
     except (
         OSError,
         InputError,
@@ -105,6 +107,7 @@ def run(
             f"rows cannot be written into {folder} ({error}): make room, and run the same "
             "command to go on"
         ) from error
+    return outcome
 
 
 def _require_ours(path: Path) -> None:
@@ -160,6 +163,7 @@ class _Result:
     row: Row | None = None
     seconds: Row | None = None
     failure: str | None = None
+    of_the_user: bool = True  # whether the failure is
     settled: int = 0
 
 
@@ -168,14 +172,27 @@ def _results(left: dict[Task, list[Listener]], place: Workplace) -> Generator[_R
 
     Listening comes before protecting more: rows are there early.
     """
-    waiting = [_piece(task, None) for task in reversed(left)]
+    protections: dict[str, list[Task]] = {}  # the same for every recogniser
+    for task in left:
+        protections.setdefault(_identity(task, None), []).append(task)
+    waiting = [_Piece(same[0], None, name) for name, same in reversed(protections.items())]
     for piece, found in work_through(waiting, _do, place):
         task, listener = piece.task, piece.listener
+        listening = (
+            []
+            if listener
+            else [
+                _piece(same, each)
+                for same in protections[piece.identity]
+                for each in left[same]
+            ]
+        )
         if isinstance(found, BaseException):
-            lost = 1 if listener else len(left[task])
-            yield _Result(failure=_told(task, listener, found), settled=lost)
+            lost = len(listening) or 1
+            told, own = _told(task, listener, found), isinstance(found, InputError)
+            yield _Result(failure=told, of_the_user=own, settled=lost)
         elif listener is None:
-            waiting += [_piece(task, each) for each in reversed(left[task])]
+            waiting += listening[::-1]
             yield _Result(seconds=found)
         else:
             yield _Result(row=found, settled=1)
@@ -200,9 +217,10 @@ def _do(piece: _Piece) -> Row | None:
     """In a worker, perhaps on another machine, and perhaps begun long ago."""
     task, listener, identity = piece
     if _identity(task, listener) != identity:
-        raise FailureError(
+        raise UnfitError(
             "the worker has other recordings, weights or libraries than the machine that asks "
-            "it: let them share their folders and versions, and start the worker anew"
+            "it: let them share their folders and versions, start the worker anew, and run the "
+            "same command to go on"
         )
     with one_thread():
         return protect(task) if listener is None else judge(task, listener)

@@ -21,6 +21,7 @@ from unhear.audio import downmixed
 from unhear.channels import find_channel, is_coded
 from unhear.chunks import are_needed
 from unhear.datasets.mixture import SAMPLE_RATE, seconds_of
+from unhear.datasets.utterance import as_text
 from unhear.dnsmos import dnsmos
 from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
@@ -150,7 +151,7 @@ def _about_noise(mixture: Mixture) -> Row:
         return dict.fromkeys(names) | {"noise_digest": digest_of(own) if own else None}
     return {
         "scene": mixture.noise.scene,
-        "noise": mixture.noise.path.stem,
+        "noise": as_text(mixture.noise.path.stem),
         "start": round(mixture.start, 6),
         "snr_db": mixture.snr_db,
         "noise_digest": digest_of(mixture.noise.path),
