@@ -62,7 +62,8 @@ NOTES = """\
 - "on enhanced": WER of the enhanced protected recording against what was recognised in the
   enhanced unprotected one (raw), as in the paper's abstract.
 - "noise" is the control: white noise of the same SNR, not computed at all.
-- Clips: as in enhancement.md, and so is the SNR of speech to noise.
+- Clips: drawn as in enhancement.md, but of 7 s at most, so that its figures are others; the
+  SNR of speech to noise is as there.
 - empty, looping: share of transcripts (enhanced protected, peak) without a word, or that repeat
   themselves as Whisper does on noise.
 """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLES = 64
+GUIDE = Path(__file__).parent.parent / "docs" / "adding-an-attack.md"
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -188,7 +191,7 @@ def test_evaluations_are_counted_truly(attack: Attack, audio: Tensor) -> None:
     ("name", "settings", "message"),
     [
         ("pdg", {}, "did you mean pgd?"),
-        ("zzzzzz", {}, "there is fgsm, pgd, apgd, least, opt, white-noise"),
+        ("zzzzzz", {}, "there is pgd, apgd, least, fgsm, opt, white-noise"),
         ("pgd", {"alpha": 1.0}, "--alpha does not belong to pgd, which has --steps"),
         ("fgsm", {"steps": 3}, "which has no setting"),
         ("pgd", {"steps": 0}, "--steps 0 is out of range for pgd"),
@@ -206,6 +209,19 @@ def test_evaluations_are_counted_truly(attack: Attack, audio: Tensor) -> None:
 def test_bad_settings_are_named(name: str, settings: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message.replace("?", r"\?")):
         make_attack(name, settings)
+
+
+def test_the_attack_of_the_guide_works(audio: Tensor, matrix: Tensor, target: Tensor) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    made: dict[str, Any] = {"__name__": __name__}
+    exec(block, made)
+    attack, budget, goal = made["Sparse"](), SignalToNoise(25.0), objective(matrix, target)
+    delta = attack(audio, goal, budget)
+    assert (goal.losses(audio + delta) < goal.losses(audio)).all()
+    assert ((delta != 0).double().mean(-1) - 0.1).abs().max() < 0.02
+    assert (budget.size(delta) <= 1.0001 * budget.radius(audio)).all()
+    with pytest.raises(InputError, match="--share 2 is out of range for sparse"):
+        made["Sparse"](share=2)
 
 
 def test_the_registry_names_attacks_as_they_name_themselves() -> None:

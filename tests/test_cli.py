@@ -226,6 +226,9 @@ BAD: dict[str, Bad] = {
     ),
     # choices
     "enhancer": Bad((*OUT, "good.wav", "--against", "metrcgan"), ("'metrcgan'", "metricgan+?")),
+    "onnx": Bad(
+        (*OUT, "good.wav", "--against", "my.onnx"), ("my.onnx is ONNX", "FILE.py:NAME")
+    ),
     "enhance-with": Bad(
         ("enhance", "-o", "out.wav", "good.wav", "--with", "MetricGAN"), ("metricgan+?",)
     ),

@@ -114,7 +114,7 @@ def talking(audio):
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the guide tells users to make, and a zoo."""
     folder = tmp_path_factory.mktemp("own")
-    for name in ("my_module.py", "save.py"):
+    for name in ("my_module.py", "save.py", "full_band.py", "my_onnx.py"):
         (folder / name).write_text(BLOCKS[name])
     (folder / "zoo.py").write_text(ZOO)
     audio = 0.1 * np.random.default_rng(0).normal(size=RATE // 4)
@@ -165,8 +165,20 @@ def noise(*shape: int) -> Tensor:
 # What works
 
 
+def test_the_guides_program_without_gradients_enhances(cli: Callable[..., Outcome]) -> None:
+    with_it = ("--with", "my_onnx.py:enhance")
+    assert cli("enhance", "in.wav", "-o", "quiet.wav", *with_it).code == 0
+    outcome = cli(*PROTECT, "my_onnx.py:enhance")
+    assert outcome.code == 2
+    assert "gradients" in outcome.err
+
+
 @pytest.mark.parametrize(
-    "own", ["my.pt", "my.pt2", "my_module:build", "my_module:Smoother", "./my_module.py:build"]
+    "own",
+    [
+        *("my.pt", "my.pt2", "my_module:build", "my_module:Smoother", "./my_module.py:build"),
+        "full_band.py:build",
+    ],
 )
 def test_the_guides_own_enhancers_are_attacked(own: str, cli: Callable[..., Outcome]) -> None:
     outcome = cli(*PROTECT, own)
@@ -418,7 +430,7 @@ BAD = {
     "hf:org/file.pt": "hf:ORG/REPO/FILE",
     "hf:org/repo/model.onnx": "no known ending",
     "speechbrain:org/model": "needs SpeechBrain",
-    "my.onnx": "FILE.pt2",
+    "my.onnx": "is ONNX",
 }
 
 

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import make_attack
+from unhear.attacks import ATTACKS, make_attack
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     DEFAULT,
@@ -79,7 +79,7 @@ class Choice:
     against_rate: Rate = None
     weights: Weights = None
     attack: Annotated[
-        str, Parameter(help="pgd, apgd, least, fgsm, opt or white-noise; see `unhear attacks`")
+        str, Parameter(help=f"one of {', '.join(ATTACKS)}; see `unhear attacks`")
     ] = "pgd"
     target: Annotated[
         Literal["erase", "silence", "noise", "speech"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from unhear.attacks import ATTACKS
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.choices import DEFAULT_SNR_DB
 from unhear.enhancers import DEFAULT
@@ -54,7 +55,7 @@ class PlanChoice:
     ] = field(default_factory=list[str])
     attack: Annotated[
         list[str],
-        Parameter(help="pgd, apgd, least, fgsm, opt or white-noise, the control [pgd]"),
+        Parameter(help=f"{', '.join(ATTACKS)}, the control [pgd]"),
     ] = field(default_factory=lambda: ["pgd"])
     target: Annotated[list[str], Parameter(help="erase, silence, noise or speech [erase]")] = (
         field(default_factory=lambda: ["erase"])

@@ -16,7 +16,7 @@ from unhear.errors import InputError
 from unhear.naming import unknown
 
 ATTACKS: dict[str, type[Attack]] = {
-    attack.name: attack for attack in (FGSM, PGD, APGD, Least, OPT, WhiteNoise)
+    attack.name: attack for attack in (PGD, APGD, Least, FGSM, OPT, WhiteNoise)
 }
 
 

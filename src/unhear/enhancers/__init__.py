@@ -39,6 +39,11 @@ def find(name: str) -> Entry:
     entries = registry()
     if name in entries:
         return entries[name]
+    if name.lower().endswith(".onnx"):
+        raise InputError(
+            f"{name} is ONNX, which has no gradients here: give the model as PyTorch or, to "
+            "measure with it, a function around onnxruntime as FILE.py:NAME"
+        )
     raise unknown_of_several("enhancer", name, entries, f"One of your own is given as {FORMS}")
 
 

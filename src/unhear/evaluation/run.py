@@ -220,7 +220,8 @@ def _do(piece: _Piece) -> Row | None:
         raise UnfitError(
             "the worker has other recordings, weights or libraries than the machine that asks "
             "it: let them share their folders and versions, start the worker anew, and run the "
-            "same command to go on"
+            "same command to go on (an enhancer of your own has to load its weights: random "
+            "ones are others in every process)"
         )
     with one_thread():
         return protect(task) if listener is None else judge(task, listener)
