@@ -81,7 +81,11 @@ def protect(
     model: Model = MODEL,
     language: Language = None,
     report: Annotated[
-        Path | None, Parameter(group=OUTPUT, help="folder for an HTML page on each recording")
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            help="folder for an HTML page on each recording: holds the unprotected one, too",
+        ),
     ] = None,
     force: Force = False,
     skip_existing: Annotated[
@@ -104,10 +108,11 @@ def protect(
     Rate, channels, length and sample format stay as they are (8-bit and lossy files become
     16-bit), and so does whatever lies above the enhancers' band. People hear the recording
     nearly as before, and recognisers still read it: the protection is against whoever enhances
-    it first with an enhancer named by --against; others lose far fewer of the words.
-    What happens to a file on its way, such as a codec, can undo it, unless it was computed to
-    --survive that. Of the paper's attacks the default keeps most words out
-    (docs/protection.md); against one enhancer alone --attack apgd does better.
+    it first with an enhancer named by --against, with those very weights; after others most of
+    the words are still there. What happens to a file on its way, such as a codec, undoes most
+    of it, unless it was computed to --survive that. Within the same budget the default keeps
+    more words out than the paper's attacks (docs/protection.md). See what it does with
+    --transcribe.
     """
     from unhear.protect_commands import Place, Showing, protect_files
 

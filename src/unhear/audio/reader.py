@@ -73,8 +73,15 @@ def decoding(path: Path) -> Generator[None]:
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{path} cannot be read as audio ({error.error_string.rstrip('.')}): "
-            f"give a {listed(READABLE)} file"
+            f"give a {listed(READABLE)} file{_converted(path)}"
         ) from error
+
+
+def _converted(path: Path) -> str:
+    """How to get one out of another kind of file, such as a telephone's M4A."""
+    if path.suffix.lower() in READABLE:
+        return ""
+    return f", such as `ffmpeg -i {path.name} {path.stem}.wav` makes"
 
 
 def check_whole(file: soundfile.SoundFile, samples: int, path: Path) -> None:

@@ -26,8 +26,13 @@ INT16_STEPS = 2**15  # in an amplitude of 1
 class BlackBox(Enhancer):
     """A filter of single clips, run on the processor, whose output has no gradient."""
 
-    def __init__(self, card: Card, denoise: Filter) -> None:
-        """``denoise`` maps samples (time,) in float64 to as many, from a fresh state."""
+    def __init__(self, card: Card, denoise: Filter, weights: str | None = None) -> None:
+        """``denoise`` maps samples (time,) in float64 to as many, from a fresh state.
+
+        Raises InputError for ``weights`` of the user's: it loads none.
+        """
+        if weights is not None:
+            raise InputError(f"{card.name} has no weights to load: leave --weights out")
         self.card = card
         self._denoise = denoise
 
@@ -38,12 +43,6 @@ class BlackBox(Enhancer):
         for clip, samples in enumerate(clips):
             output[clip] = self._denoise(samples)
         return torch.from_numpy(output).to(audio)
-
-
-def refuse_weights(card: Card, weights: str | None) -> None:
-    """Raise InputError when the user gave weights to a filter that loads none."""
-    if weights is not None:
-        raise InputError(f"{card.name} has no weights to load: leave --weights out")
 
 
 def by_frames(

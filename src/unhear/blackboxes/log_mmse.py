@@ -14,12 +14,9 @@ import numpy as np
 from scipy.signal import ShortTimeFFT, get_window
 from scipy.special import exp1
 
-from unhear.blackboxes.base import BlackBox, refuse_weights
-
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from unhear.enhancers.base import Card
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW = 512  # samples, 32 ms
@@ -96,9 +93,3 @@ def denoise(samples: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     spec = transform.stft(padded)
     output = transform.istft(spec * gains(np.square(np.abs(spec))), k1=padded.size)
     return output[: samples.size]
-
-
-def build(card: Card, weights: str | None) -> BlackBox:
-    """The log-MMSE filter; raises InputError when ``weights`` are given."""
-    refuse_weights(card, weights)
-    return BlackBox(card, denoise)

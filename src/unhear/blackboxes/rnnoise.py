@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unhear.blackboxes.base import INT16_STEPS, BlackBox, by_frames, refuse_weights
+from unhear.blackboxes.base import INT16_STEPS, by_frames
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from unhear.enhancers.base import Card
 
 FRAME = 480  # samples, 10 ms
 DELAY = 960  # samples, 20 ms: one frame of overlap, one of look-ahead
@@ -50,9 +49,3 @@ def _library() -> Any:
     """
     binding = distribution("pyrnnoise").locate_file("pyrnnoise/rnnoise.py")
     return run_path(str(binding))["lib"]
-
-
-def build(card: Card, weights: str | None) -> BlackBox:
-    """RNNoise as it ships; raises InputError when ``weights`` are given."""
-    refuse_weights(card, weights)
-    return BlackBox(card, denoise)

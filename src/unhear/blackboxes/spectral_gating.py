@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unhear.blackboxes.base import BlackBox, refuse_weights
-
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from unhear.enhancers.base import Card
 
 SAMPLE_RATE = 16_000  # Hz
 
@@ -27,9 +24,3 @@ def denoise(samples: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     # Where there is nothing at all, the level is divided by a mean of 0: that is silence.
     with np.errstate(invalid="ignore"):
         return np.nan_to_num(reduce_noise(samples, SAMPLE_RATE, n_jobs=1, use_tqdm=False))
-
-
-def build(card: Card, weights: str | None) -> BlackBox:
-    """Spectral gating; raises InputError when ``weights`` are given."""
-    refuse_weights(card, weights)
-    return BlackBox(card, denoise)

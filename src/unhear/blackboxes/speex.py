@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from unhear.blackboxes.base import BlackBox, by_int16_frames, refuse_weights
+from unhear.blackboxes.base import by_int16_frames
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
-    from unhear.enhancers.base import Card
 
 FRAME = 160  # samples, 10 ms: it adapts by the frame, so short ones adapt sooner
 DELAY = FRAME  # the overlap of its windows of two frames
@@ -29,9 +28,3 @@ def denoise(samples: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     finally:
         # Python does not own what create() returns, and would never free it.
         NoiseSuppression.__swig_destroy__(suppression)
-
-
-def build(card: Card, weights: str | None) -> BlackBox:
-    """Speex's noise suppression; raises InputError when ``weights`` are given."""
-    refuse_weights(card, weights)
-    return BlackBox(card, denoise)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unhear.blackboxes.base import BlackBox, by_int16_frames, refuse_weights
+from unhear.blackboxes.base import by_int16_frames
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
-    from unhear.enhancers.base import Card
 
 FRAME = 160  # samples, 10 ms
 DELAY = 96  # samples, 6 ms: the overlap of its windows of 256
@@ -29,9 +28,3 @@ def denoise(samples: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     return by_int16_frames(
         samples, FRAME, DELAY, lambda frame: processor.Process10ms(frame).audio
     )
-
-
-def build(card: Card, weights: str | None) -> BlackBox:
-    """WebRTC's noise suppression; raises InputError when ``weights`` are given."""
-    refuse_weights(card, weights)
-    return BlackBox(card, denoise)

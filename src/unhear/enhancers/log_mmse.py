@@ -7,9 +7,10 @@ from unhear.enhancers.base import Card, Enhancer, Entry
 
 def build(card: Card, weights: str | None) -> Enhancer:
     """As it comes; it loads no weights."""
-    from unhear.blackboxes.log_mmse import build
+    from unhear.blackboxes.base import BlackBox
+    from unhear.blackboxes.log_mmse import denoise
 
-    return build(card, weights)
+    return BlackBox(card, denoise, weights)
 
 
 ENTRY = Entry(
