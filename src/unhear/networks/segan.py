@@ -38,7 +38,7 @@ WIDTH = 64  # channels of the first layer in the authors' release
 CHECKPOINT = "segan+_generator.ckpt"  # its name in the authors' release
 FIRST = "enc_blocks.0.conv.weight"
 
-Latent = Literal["fixed", "fresh", "averaged"]
+Latent = Literal["fixed", "fresh"]
 
 
 class EncoderBlock(nn.Module):
@@ -160,7 +160,7 @@ class SEGAN(NetworkEnhancer[Generator]):
 
     ``latent`` says how z, which is N(0, 1), is drawn. ``fresh``: anew at every call, as the
     authors do; an attack through it works on the mean over z. ``fixed``: the same at every
-    call. ``averaged``: the output is the mean over ``draws`` fresh draws.
+    call.
 
     Window k has the same z in all clips of a call, however long they are, so that a clip
     comes out of a batch as it would come out alone. :meth:`reseed` begins the draws again.
@@ -168,11 +168,9 @@ class SEGAN(NetworkEnhancer[Generator]):
 
     grid = WINDOW
 
-    def __init__(
-        self, card: Card, network: Generator, latent: Latent = "fresh", draws: int = 4
-    ) -> None:
+    def __init__(self, card: Card, network: Generator, latent: Latent = "fresh") -> None:
         super().__init__(card, network)
-        self.latent, self.draws = latent, draws
+        self.latent: Latent = latent
         self.reseed(0)
 
     def reseed(self, seed: int) -> None:
@@ -197,7 +195,7 @@ class SEGAN(NetworkEnhancer[Generator]):
         padded = pad(pre_emphasis(audio), (0, -audio.shape[1] % WINDOW))
         windows = padded.reshape(-1, WINDOW)
         z = self._latents(padded.shape[1] // WINDOW).to(audio.device)
-        enhanced = self._decoded(windows, z.repeat(len(audio), 1, 1, 1))
+        enhanced = self.network(windows, z.repeat(len(audio), 1, 1))
         return de_emphasis(enhanced.reshape(padded.shape))[:, : audio.shape[1]]
 
     def enhance_padded(
@@ -211,25 +209,14 @@ class SEGAN(NetworkEnhancer[Generator]):
         holding = inside((lengths + WINDOW - 1) // WINDOW, count, lengths.device).flatten()
         which = holding.nonzero()[:, 0].to(audio.device)
         z = self._latents(count).to(audio.device)
-        found = self._decoded(windows[which], z[which % count])
+        found = self.network(windows[which], z[which % count])
         enhanced = torch.zeros_like(windows).index_copy(0, which, found)
         return de_emphasis(enhanced.reshape(padded.shape))[:, : audio.shape[1]] * own
 
-    def _decoded(
-        self,
-        windows: Float[Tensor, "windows time"],
-        latents: Float[Tensor, "windows draws latent frames"],
-    ) -> Float[Tensor, "windows time"]:
-        """The mean over the draws."""
-        encoded = self.network.encode(windows)
-        outputs = [self.network.decode(encoded, z) for z in latents.unbind(1)]
-        return torch.stack(outputs).mean(0)
-
-    def _latents(self, windows: int) -> Float[Tensor, "windows draws latent frames"]:
+    def _latents(self, windows: int) -> Float[Tensor, "windows latent frames"]:
         """The z of one call, drawn on the CPU so that all devices see the same."""
         random = torch.Generator().manual_seed(next(self._draws))
-        draws = self.draws if self.latent == "averaged" else 1
-        shape = (draws, self.network.latent_channels, FRAMES)
+        shape = (self.network.latent_channels, FRAMES)
         # One window after the other: the first ones must not depend on how many follow.
         return torch.stack([torch.randn(shape, generator=random) for _ in range(windows)])
 
