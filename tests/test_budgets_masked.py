@@ -62,6 +62,14 @@ def test_unchanged_spectra_give_the_signal_back(seed: int, samples: int, rate: i
     torch.testing.assert_close(same, audio)
 
 
+def test_an_offset_is_no_sound() -> None:
+    time = torch.arange(RATE) / RATE
+    tone = 0.01 * torch.sin(2 * torch.pi * 1000 * time)[None]
+    plain, offset = (masking_thresholds(each, RATE) for each in (tone, tone + 0.3))
+    beside = slice(8, -8)  # what the offset's own ends are
+    assert (offset[:, beside, 100:] <= 1.5 * plain[:, beside, 100:]).all()
+
+
 def test_blocks_are_seamless() -> None:
     """A recording longer than a block has the frames that short ones have."""
     frames = Frames(4)

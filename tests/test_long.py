@@ -429,7 +429,8 @@ def test_a_long_file_is_judged_by_its_loudest_part(
     noisy, protected = read(source), read(output)
     delta = added(protected, noisy)[0]
     figures = result.hearings[0].figures
-    assert figures.snr_db == pytest.approx(metrics.snr_db(noisy.samples[0], delta))
+    heard = noisy.samples[0] - noisy.samples[0].mean()
+    assert figures.snr_db == pytest.approx(metrics.snr_db(heard, delta))
     assert figures.peak == np.abs(delta).max()
     assert result.signals.noisy.seconds == 2
     assert result.seconds == 9

@@ -137,12 +137,25 @@ def test_windows_of_all_enhancers_begin_at_the_multiples_of_a_grid(
     assert protector.grid(rate) == expected
 
 
+def test_a_guessed_hop_changes_no_rate_and_nothing_that_is_known() -> None:
+    known, guessed = Through(RATE, 256), Through(22_050)
+    guessed.likely_grid = 28_160  # which meets the file's samples every 188 s
+    budget = SignalToNoise(SNR_DB)
+    alone = Protector((guessed,), Target("silence"), FGSM(), budget)
+    assert (alone._working_rate(RATE), alone.grid(RATE)) == (RATE, 1)
+    both = Protector((guessed, known), Target("silence"), FGSM(), budget)
+    assert both.grid(44_100) == grid_at(44_100, 256, RATE)
+    guessed.likely_grid = 2205  # 0.1 s; the other's hops meet samples of 22,050 Hz every 80 ms
+    assert both.grid(22_050) == 8820
+
+
 @given(samples=st.integers(1, 1_000_000), rate=st.sampled_from([8_000, 11_025, RATE]))
 def test_chunks_begin_on_the_enhancers_grid(samples: int, rate: int) -> None:
     window = 16_384  # of SEGAN
     grid = grid_at(rate, window, RATE)
     chunks = plan(samples, rate, grid)
-    assert samples <= chunks.end < samples + grid
+    assert chunks.end == samples
+    assert chunks.length < 12 * rate + max(grid, 4 * rate + 1)
     for start, after in itertools.pairwise([*chunks.starts, None]):
         assert start * RATE % (window * rate) == 0
         assert after is None or start < after <= start + chunks.length - chunks.fade

@@ -81,17 +81,18 @@ def are_needed(samples: int, rate: int) -> bool:
 
 
 def plan(samples: int, rate: int, grid: int = 1) -> Chunks:
-    """Evenly spread chunks of 12 s that overlap by 1.75 s or more; one chunk up to 16 s.
+    """Evenly spread chunks of 12 s, and less than a ``grid`` more, that overlap by 1.75 s or
+    more; one chunk up to 16 s.
 
     Each begins at a multiple of ``grid`` samples, which must be less than 10 s. The last one
-    ends with the recording, or less than ``grid`` samples behind it.
+    ends with the recording.
     """
-    length, overlap = CHUNK_SECONDS * rate, ceil(OVERLAP_SECONDS * rate)
+    overlap = ceil(OVERLAP_SECONDS * rate)
     if not are_needed(samples, rate):
         return Chunks((0,), samples, overlap)
-    most = (length - overlap) // grid  # steps of the grid from one chunk to the next
-    steps = ceil((samples - length) / grid)  # to the last one
+    steps = (samples - CHUNK_SECONDS * rate) // grid  # to where the last chunk begins
+    length = samples - steps * grid
+    most = (length - overlap) // grid  # steps from one chunk to the next
     gaps = ceil(steps / most)
-    # Integers: the last chunk must end with the recording, to the sample.
-    starts = tuple(index * steps // gaps * grid for index in range(gaps + 1))
+    starts = tuple(index * steps // max(1, gaps) * grid for index in range(gaps + 1))
     return Chunks(starts, length, overlap)

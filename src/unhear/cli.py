@@ -108,11 +108,10 @@ def protect(
     Rate, channels, length and sample format stay as they are (8-bit and lossy files become
     16-bit), and so does whatever lies above the enhancers' band. People hear the recording
     nearly as before, and recognisers still read it: the protection is against whoever enhances
-    it first with an enhancer named by --against, with those very weights; after others most of
-    the words are still there. What happens to a file on its way, such as a codec, undoes most
-    of it, unless it was computed to --survive that. Within the same budget the default keeps
-    more words out than the paper's attacks (docs/protection.md). See what it does with
-    --transcribe.
+    it first with an enhancer named by --against, with those very weights; after others many of
+    the words are still there. What happens to a file on its way, such as a codec, can undo it,
+    unless it was computed to --survive that. Within the same budget the default keeps more
+    words out than the paper's attacks (docs/protection.md). --transcribe shows what it does.
     """
     from unhear.protect_commands import Place, Showing, protect_files
 

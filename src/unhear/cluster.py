@@ -211,14 +211,10 @@ class _Home:
         """In a worker, perhaps one that came later than :func:`_check`."""
         if self.version != VERSION:
             raise UnfitError(
-                f"a worker has unhear {VERSION}, and not {self.version}: install the same, and "
-                "run the same command to go on"
+                f"a worker has unhear {VERSION}, and not {self.version}: install the same"
             )
         if not self.folder.is_dir():
-            raise UnfitError(
-                f"a worker does not see {self.folder}: let it share that folder, and run the "
-                "same command to go on"
-            )
+            raise UnfitError(f"a worker does not see {self.folder}: let it share that folder")
         os.environ |= {"UNHEAR_WEIGHTS": str(self.weights), "UNHEAR_OFFLINE": self.offline}
         with one_thread(), chdir(self.folder):
             return function()

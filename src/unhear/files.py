@@ -192,14 +192,16 @@ def _recording(source: Source, place: tuple[int, int]) -> Recording:
 
 def _added(recording: Source, written: Source) -> tuple[float, float]:
     """SNR (dB) and peak of what was added, over the whole file and all channels together."""
-    energies, peak = np.zeros(2), 0.0
+    energies, sums, peak = np.zeros(2), np.zeros(len(recording.sounding)), 0.0
     for start in range(0, recording.samples, BLOCK):
         place = (start, min(start + BLOCK, recording.samples))
         noisy = recording.part(*place)
         added = written.part(*place) - noisy
         energies += [np.square(noisy).sum(), np.square(added).sum()]
+        sums += noisy.sum(1)
         peak = max(peak, metrics.peak(added.ravel()))
-    signal, perturbation = np.sqrt(energies)[:, None]
+    energies[0] -= np.square(sums).sum() / recording.samples  # an offset is not heard
+    signal, perturbation = np.sqrt(energies.clip(0))[:, None]
     return metrics.snr_db(signal, perturbation), peak
 
 
@@ -272,7 +274,7 @@ def _weak(hearing: Hearing) -> str:
     who = hearing.enhancer + (f" after {hearing.through}" if hearing.through else "")
     return (
         f"hardly protected: with {who} {100 - hearing.words_lost:.0f} % of the words are still "
-        "recognised; take more --steps, or a lower --snr"
+        "recognised; give the attack more steps, if it has them, or a larger budget"
     )
 
 

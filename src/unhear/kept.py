@@ -116,7 +116,13 @@ def remove_leftovers(output: Path, identity: str = "") -> None:
 def forget_finished(outputs: Sequence[Path]) -> None:
     """Remove what is left beside outputs that are there: of whoever was killed behind that."""
     folders = dict.fromkeys(output.parent for output in outputs)
-    left = [each.name for folder in folders for each in folder.glob(".*.kept")]
+    left = [
+        each.name
+        for folder in folders
+        for ending in ("kept", "lock")
+        for each in folder.glob(f".*.{ending}")
+    ]
     for output in outputs if left else ():
         if any(name.startswith(hidden_beside(output, "").name) for name in left):
-            remove_leftovers(output)
+            with suppress(InputError), alone_at(output):  # unless somebody is at work there
+                remove_leftovers(output)

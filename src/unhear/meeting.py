@@ -31,7 +31,8 @@ class Met(Enhancer):
     """
 
     def __init__(self, enhancer: Enhancer, place: int, ask: Callable[[Any], Any]) -> None:
-        self.card, self.grid = enhancer.card, enhancer.grid
+        self.card = enhancer.card
+        self.grid, self.likely_grid = enhancer.grid, enhancer.likely_grid
         self.seconds_at_once, self.device = enhancer.seconds_at_once, enhancer.device
         self._enhancer, self._place, self._ask = enhancer, place, ask
         self.reseed(0)

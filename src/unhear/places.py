@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from unhear.audio import LOSSLESS, LOSSY, check_fits, check_holds, check_is_file, check_writable
+from unhear.audio import LOSSLESS, LOSSY, check_fits, check_holds, check_writable
 from unhear.errors import InputError
 from unhear.outputs import accepts_files
 from unhear.sources import looked_through
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -19,18 +19,17 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
     """One path for each input: ``output`` itself for one input, else a file in that folder.
 
     Names are kept in a folder, but lossy endings become ``.wav``.
-    Raises InputError when there is no such input, two outputs would be the same, one is an
-    input itself, or several inputs have one file as their output.
+    Raises InputError when two would be the same, one is an input itself, or several inputs
+    have one file as their output.
     """
-    for path in inputs:
-        check_is_file(path)
     if len(inputs) > 1 and output.suffix.lower() in (*LOSSLESS, *LOSSY) and not output.is_dir():
+        _check_no_value(inputs)
         raise InputError(f"{output} is one file for {len(inputs)} inputs: name a folder")
     if len(inputs) == 1 and not (output.is_dir() or output.suffix == ""):
         paths = [output]
     else:
         paths = [output / _kept_name(path) for path in inputs]
-    sources = {_identity(each) for each in inputs}
+    sources = {_identity(each) for each in inputs if each.exists()}
     # Many disks do not tell capitals from small letters.
     counts = Counter(str(path).casefold() for path in paths)
     for path in paths:
@@ -41,6 +40,18 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
                 f"{path} is an input and would be overwritten: name another output"
             )
     return paths
+
+
+def _check_no_value(inputs: Iterable[Path]) -> None:
+    """Raise InputError for the second word after an option that takes one: a recording has an
+    ending.
+    """
+    for path in inputs:
+        if not path.exists() and not path.suffix:
+            raise InputError(
+                f"{path} does not exist: check the name or, if it belongs to the option before "
+                "it, repeat that"
+            )
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -59,6 +70,7 @@ def check_all(
     """Raise InputError for the first input that cannot be read or output that cannot be
     written, before any work is done. ``subtype`` is that of the outputs when it is not kept.
     """
+    _check_no_value(inputs)
     for source, target in zip(inputs, outputs, strict=True):
         file = looked_through(source)
         channels, kept = len(file.sounding), subtype or file.subtype

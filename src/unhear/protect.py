@@ -116,8 +116,14 @@ class Protector:
         return [grid_at(rate, each.grid, each.card.sample_rate) for each in self._enhancers]
 
     def grid(self, rate: int) -> int:
-        """At multiples of how many samples the windows of all enhancers begin."""
-        return common(self._grids(rate), MOST_GRID_SECONDS * rate)
+        """At multiples of how many samples the windows of all enhancers begin, as far as that
+        is not too rare: the longest windows and those that are known count first.
+        """
+        known = sorted(self._grids(rate), reverse=True)
+        likely = [
+            grid_at(rate, each.likely_grid, each.card.sample_rate) for each in self._enhancers
+        ]
+        return common([*known, *likely], MOST_GRID_SECONDS * rate)
 
     def _deltas(
         self,

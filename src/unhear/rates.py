@@ -31,11 +31,11 @@ def grid_at(rate: int, grid: int, enhancers: int) -> int:
 
 
 def common(grids: Iterable[int], most: int) -> int:
-    """The least multiple of all of them, the largest first; what would make it more than
-    ``most`` samples is left out.
+    """The least multiple of all of them; what would make it more than ``most`` samples is left
+    out, the later ones rather than the first.
     """
     found = 1
-    for grid in sorted(grids, reverse=True):
+    for grid in grids:
         together = lcm(found, grid)
         found = together if together <= most else found
     return found

@@ -61,7 +61,9 @@ def side_of(
 
 
 def _heard_in_mono(audio: Float[Tensor, "channels time"]) -> bool:
-    """Not where channels cancel: what is left has no words, and silence cannot be erased."""
+    """Not where channels cancel: next to silence is left, which counts as much as the words
+    in a loss that is a share of what was there.
+    """
     mixed, apart = audio.mean(0).square().mean(), audio.square().mean()
     return len(audio) > 1 and bool(mixed >= FAINTEST_MIX * apart)
 

@@ -75,8 +75,7 @@ def _begun(
         return pool.submit(function, *args, **kwargs)
     except OSError as error:
         raise UnfitError(
-            f"a worker process could not be started ({error.strerror}): give fewer --jobs, and "
-            "run the same command to go on"
+            f"a worker process could not be started ({error.strerror}): give fewer --jobs"
         ) from error
 
 

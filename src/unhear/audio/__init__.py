@@ -7,7 +7,6 @@ and 32-bit sample unchanged. Knows no enhancer and no attack.
 from unhear.audio.formats import LOSSLESS, LOSSY, READABLE, kept_subtype
 from unhear.audio.reader import (
     check_finite,
-    check_is_file,
     check_whole,
     decoding,
     opened,
@@ -39,7 +38,6 @@ __all__ = [
     "check_finite",
     "check_fits",
     "check_holds",
-    "check_is_file",
     "check_whole",
     "check_writable",
     "decoding",

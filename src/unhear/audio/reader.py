@@ -41,7 +41,7 @@ def read(path: Path) -> Recording:
 @contextmanager
 def opened(path: Path) -> Generator[soundfile.SoundFile]:
     """A file to read from, :func:`decoding`; raises InputError as :func:`read` does."""
-    check_is_file(path)
+    _check_is_file(path)
     source = riff.whole(path)
     with source if isinstance(source, io.FileIO) else nullcontext():
         with decoding(path):
@@ -105,13 +105,11 @@ def check_finite(
         )
 
 
-def check_is_file(path: Path) -> None:
-    """Raise InputError where there is nothing that could be read."""
+def _check_is_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the audio files in it")
     if not path.exists():
-        hint = "" if path.suffix else ", or repeat the option before it if it belongs to that"
-        raise InputError(f"{path} does not exist: check the name{hint}")
+        raise InputError(f"{path} does not exist: check the name")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} may not be read: check its permissions")
     if path.stat().st_size == 0:

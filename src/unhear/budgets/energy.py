@@ -60,7 +60,9 @@ class SignalToNoise(EnergyRatio):
 
 @dataclass(frozen=True)
 class Unbounded(EnergyBudget):
-    """No limit, as the paper's OPT has it; directions and steps are those of 0 dB SNR."""
+    """No limit, as the paper's OPT has it; directions and steps are those of 0 dB SNR, but for
+    an offset, which counts here.
+    """
 
     def __str__(self) -> str:
         return "unbounded"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SECONDS = 0.032  # from window to window: 512 samples at 16 kHz
 BLOCK = 1000  # windows that are transformed at once
-INAUDIBLE_BINS = 3  # of 8 Hz, from 0 Hz on
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,10 @@ class Frames:
             yield block, torch.fft.rfft(windows[:, block] * self._window(audio))
 
     def loudest(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1 1"]:
-        """The greatest power of each clip's bins that can be heard: an offset cannot."""
+        """The greatest power of each clip's bins, without an offset, which nobody hears."""
         powers = [
-            spectra[..., INAUDIBLE_BINS:].abs().amax((1, 2), keepdim=True)
-            for _, spectra in self.spectra(audio)
+            spectra.abs().amax((1, 2), keepdim=True)
+            for _, spectra in self.spectra(audio - audio.mean(-1, keepdim=True))
         ]
         return torch.stack(powers).amax(0).square()
 

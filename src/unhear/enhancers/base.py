@@ -42,6 +42,7 @@ class Enhancer(ABC):
     card: Card
     seconds_at_once: float = math.inf  # of audio, padding included, that a CPU does well with
     grid: int = 1  # samples: its windows begin at multiples of this, counted from the first
+    likely_grid: int = 1  # a guess, of an enhancer of which nobody knows; worth no trouble
     device: str = "cpu"  # torch's name of where it works
 
     def __call__(

@@ -79,7 +79,7 @@ class External(Enhancer):
         self.model = model
         self.layout = layout
         # Nobody knows its hop; most are 10 ms, or a power of two up to 512 samples.
-        self.grid = lcm(card.sample_rate // 100, 512)
+        self.likely_grid = lcm(card.sample_rate // 100, 512)
 
     def enhance(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """Raises InputError when the model fails, or gives what is no waveform as long."""

@@ -52,7 +52,7 @@ def normalise_text(text: str, language: str = "en") -> str:
 
     Radford et al., arXiv 2212.04356, appendix C. Languages other than English get only the
     evening out of case and punctuation; where no spaces are written between words, letters
-    count as such, and vowel points are left out.
+    count as such. The vowel points of Arabic, Hebrew and the like are left out.
     """
     return " ".join(_normaliser(language)(text).split())
 

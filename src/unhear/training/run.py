@@ -95,7 +95,8 @@ def _check_output(output: Path, *, force: bool) -> None:
 
 def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> None:
     checkpoint, picture = Path(f"{output}.ckpt"), Path(f"{output}.png")
-    curves: Curves = _resume(training, checkpoint) if checkpoint.exists() else {}
+    data = training.mixtures.digest() + valid.digest()
+    curves: Curves = _resume(training, checkpoint, data) if checkpoint.exists() else {}
     total = training.recipe.warm_epochs + training.recipe.adversarial_epochs
     with _progress() as bar:
         task = bar.add_task(title, total=total, completed=training.epoch, note="")
@@ -108,7 +109,7 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
             bar.update(task, completed=training.epoch, note=_note(curves))
             if _due(training.epoch, SAVE_EVERY, total):
                 with replacing(checkpoint) as partial:
-                    kept = {"curves": curves, "data": training.mixtures.digest()}
+                    kept = {"curves": curves, "data": data}
                     torch.save(training.state() | kept, partial)
                 draw_curves(curves, picture)
 
@@ -117,7 +118,7 @@ def _due(epoch: int, every: int, total: int) -> bool:
     return epoch % every == 0 or epoch == total
 
 
-def _resume(training: AnyTraining, checkpoint: Path) -> Curves:
+def _resume(training: AnyTraining, checkpoint: Path, data: str) -> Curves:
     state = torch.load(checkpoint, weights_only=True)
     wanted = asdict(training.recipe)
     if changed := [k for k in wanted.keys() - LENGTHS if state["recipe"].get(k) != wanted[k]]:
@@ -125,7 +126,7 @@ def _resume(training: AnyTraining, checkpoint: Path) -> Curves:
             f"{checkpoint} was made with another {min(changed)}: "
             "give the same settings to go on, or move it away to begin anew"
         )
-    if state.get("data") not in {None, training.mixtures.digest()}:
+    if state.get("data") not in {None, data}:
         raise InputError(
             f"{checkpoint} was made with other recordings: give the same data to go on, or "
             "move it away to begin anew"
