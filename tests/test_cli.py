@@ -27,7 +27,7 @@ from unhear.audio import writer
 from unhear.budgets import SignalToNoise
 from unhear.channels import CHANNELS
 from unhear.choices import Choice
-from unhear.enhancers import registry
+from unhear.enhancers import attackable, registry
 from unhear.errors import FailureError, InputError
 from unhear.targets import Target
 
@@ -508,6 +508,14 @@ def test_what_is_done_unless_told() -> None:
     assert choice.make_budget() == SignalToNoise(25.0)
     assert choice.make_attack() == PGD(steps=100, step_size=0.2)
     assert choice.make_target() == Target("erase")
+
+
+def test_all_are_those_with_gradients_that_are_not_spared() -> None:
+    choice = Choice(against=["all", "own.pt"], spare=["gtcrn"])
+    against = choice.described()["against"]
+    assert against == [*(name for name in attackable() if name != "gtcrn"), "own.pt"]
+    assert {"metricgan+", "segan", "dtln"} <= set(against)
+    assert "rnnoise" not in against
 
 
 def test_protect_json_is_one_document(cli: Callable[..., Outcome]) -> None:

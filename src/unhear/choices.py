@@ -13,7 +13,9 @@ from unhear import __version__
 from unhear.attacks import ATTACKS, make_attack
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
+    ALL,
     DEFAULT,
+    expanded,
     find,
     is_external,
     load_enhancer,
@@ -60,7 +62,7 @@ class Choice:
         list[str],
         Parameter(
             help=f"enhancer to defeat, by name, or your own: {FORMS}; repeat it for several "
-            f"at once [{DEFAULT}]",
+            f"at once; {ALL}: each of Unhear's that can be [{DEFAULT}]",
             show_default=False,
         ),
     ] = field(default_factory=lambda: [DEFAULT])
@@ -167,7 +169,7 @@ class Choice:
 
     def _against(self) -> list[str]:
         """Those to defeat, each once; raises InputError for what does not go together."""
-        found = list(dict.fromkeys(self.against))
+        found = expanded(self.against, self.spare)
         if len(found) > 1 and (self.weights or self.against_rate):
             raise InputError(
                 "--weights and --against-rate belong to one enhancer: give --against once"

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from unhear.attacks import ATTACKS
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.choices import DEFAULT_SNR_DB
-from unhear.enhancers import DEFAULT
+from unhear.enhancers import ALL, DEFAULT, expanded
 from unhear.errors import InputError
 from unhear.settings import AttackSettings, given
 
@@ -32,9 +32,10 @@ class PlanChoice:
     plan: Annotated[
         Path | None, Parameter(help="YAML file of the whole grid, instead of the flags below")
     ] = None
-    against: Annotated[list[str], Parameter(help=f"enhancer to defeat [{DEFAULT}]")] = field(
-        default_factory=lambda: [DEFAULT]
-    )
+    against: Annotated[
+        list[str],
+        Parameter(help=f"enhancer to defeat; {ALL}: each that can be [{DEFAULT}]"),
+    ] = field(default_factory=lambda: [DEFAULT])
     heard_by: Annotated[
         list[str],
         Parameter(
@@ -139,7 +140,7 @@ class PlanChoice:
             raise InputError(
                 "--as-recorded takes no noise: leave --mix, --scene and --every-noise out"
             )
-        names = dict.fromkeys(self.against)
+        names = expanded(self.against, self.spare)
         ways = protections(
             [tuple(names)] if self.together else [(name,) for name in names],
             self.attack,

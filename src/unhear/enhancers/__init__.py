@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unhear.enhancers.base import Card, Enhancer, Entry
 
 DEFAULT = "metricgan+"
+ALL = "all"  # a name for every enhancer that there is
 
 
 @cache
@@ -96,6 +97,14 @@ def own_file(name: str) -> Path | None:
 def attackable() -> list[str]:
     """The names of the registry that have gradients."""
     return [name for name, entry in registry().items() if entry.card.differentiable]
+
+
+def expanded(names: Iterable[str], spare: Iterable[str] = ()) -> list[str]:
+    """Each of the names once; :data:`ALL` stands for all that can be attacked and are not to be
+    spared.
+    """
+    every = [name for name in attackable() if name not in {*spare}]
+    return list(dict.fromkeys(x for name in names for x in (every if name == ALL else [name])))
 
 
 def refuse_both(against: Iterable[str], spare: Iterable[str]) -> None:

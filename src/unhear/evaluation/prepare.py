@@ -17,7 +17,7 @@ from unhear.datasets import (
     read_speech,
     seconds_of,
 )
-from unhear.enhancers import find, is_external, load_enhancer, registry, require_gradients
+from unhear.enhancers import ALL, find, is_external, load_enhancer, registry, require_gradients
 from unhear.errors import InputError, UnhearError
 from unhear.evaluation.work import Listening, Task
 from unhear.recognise import load_recogniser
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from unhear.datasets import Mixture, Utterance
     from unhear.enhancers.base import Card
     from unhear.evaluation.plan import Listener, Plan
-
-ALL = "all"  # listeners: every enhancer that can be had here
 
 
 def prepare(
