@@ -42,7 +42,7 @@ def enhance_files(
     if json:
         pairs = zip(inputs, outputs, strict=True)
         files = [{"source": str(source), "output": str(target)} for source, target in pairs]
-        _print_json({"with": name, "raw": raw, "files": files})
+        print_json({"with": name, "raw": raw, "files": files})
 
 
 def transcribe_files(
@@ -64,7 +64,7 @@ def transcribe_files(
             prefix = f"{path}: " if len(inputs) > 1 else ""
             print(f"{prefix}{found.text}")
     if json:
-        _print_json({"model": model, "files": files})
+        print_json({"model": model, "files": files})
 
 
 def train_network(
@@ -97,7 +97,7 @@ def list_enhancers(*, json: bool) -> None:
     from unhear.enhancers.listing import card, described, lines, measured
 
     if json:
-        _print_json([card(entry) for entry in registry().values()])
+        print_json([card(entry) for entry in registry().values()])
         return
     for entry in registry().values():
         print("\n".join(lines(entry)))
@@ -112,7 +112,7 @@ def list_attacks(*, json: bool) -> None:
 
     cards = [card(attack) for attack in ATTACKS.values()]
     if json:
-        _print_json(cards)
+        print_json(cards)
         return
     for each in cards:
         print(each.pop("name"))
@@ -125,12 +125,13 @@ def list_channels(*, json: bool) -> None:
     from unhear.channels.registry import CHANNELS, FAMILIES
 
     if json:
-        _print_json([{"name": name, "summary": text} for name, text in CHANNELS.items()])
+        print_json([{"name": name, "summary": text} for name, text in CHANNELS.items()])
         return
     for name, summary in CHANNELS.items():
         print(f"{name}\n  {summary}")
     print(f"\nother numbers, too: {', '.join(f'{family}-…k' for family in FAMILIES)}")
 
 
-def _print_json(document: Any) -> None:
+def print_json(document: Any) -> None:
+    """One document on stdout, in ASCII, which every terminal and pipe has."""
     print(jsonlib.dumps(document, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from unhear.commands import print_json
 from unhear.errors import FailureError, InputError
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _publish(
         headlines = [vars(each) for one in found for each in one.headlines]
         document = {"title": title, "headlines": headlines}
         document |= {name: str(path) for name, path in written.items()}
-        print(jsonlib.dumps(document, indent=2))
+        print_json(document)
         return
     print(written["text"].read_text("utf-8"))
     for name, path in written.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING
@@ -23,7 +23,6 @@ from unhear.sources import BLOCK, AudioFile, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jaxtyping import Float
@@ -81,9 +80,11 @@ def protect_file(
     the output until that is written: the same call goes on where one was stopped.
     Raises InputError when either file cannot be used, FailureError when computing fails.
     """
-    with open_source(source) as recording, _alone(recording, output):
+    with (
+        open_source(source) as recording,
+        _kept(recording, source, output, protector) as kept,
+    ):
         began = time.perf_counter()
-        kept = _kept(recording, source, output, protector)
         parts = _computed(protector.parts(recording, progress, kept), source)
         _write(parts, recording, output)
         took = time.perf_counter() - began
@@ -132,18 +133,19 @@ def _written(output: Path) -> Generator[None]:
         raise type(error)(f"{output} is written, but was not measured: {error}") from error
 
 
-def _alone(recording: Source, output: Path) -> AbstractContextManager[None]:
-    """While something is kept of it: what takes minutes is not to be done twice at once."""
-    return alone_at(output) if recording.seconds > KEPT_SECONDS else nullcontext()
+@contextmanager
+def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Generator[Kept]:
+    """Nothing of short recordings, nor where nobody knows all that decides a perturbation.
 
-
-def _kept(source: Source, path: Path, output: Path, protector: Protector) -> Kept:
-    """Nothing of short recordings, nor where nobody knows all that decides a perturbation."""
+    What takes minutes is not to be done twice at once: of a long one, nobody else is at work.
+    """
     if source.seconds <= KEPT_SECONDS:
-        return Kept()
-    identity = _identity(path, protector)
-    remove_leftovers(output, identity or "")
-    return KeptBeside(output, identity) if identity else Kept()
+        yield Kept()
+        return
+    with alone_at(output):
+        identity = _identity(path, protector)
+        remove_leftovers(output, identity or "")
+        yield KeptBeside(output, identity) if identity else Kept()
 
 
 def _identity(path: Path, protector: Protector) -> str | None:

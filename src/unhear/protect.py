@@ -157,11 +157,8 @@ class Protector:
 
     def _check_sentence(self, chunks: Chunks, batches: Sequence[slice], rate: int) -> None:
         """Words are said in the first batch, or not at all."""
-        spoken = self.target.spoken
-        if spoken is None or len(batches) == 1:
-            return
-        room = chunks.starts[batches[1].start] / rate
-        if spoken.seconds > room:
+        spoken, room = self.target.spoken, self._first(chunks, batches[0], rate).room
+        if spoken is not None and spoken.seconds > room:
             raise InputError(
                 f"what is to be said lasts {spoken.seconds:.0f} s, and there is room for "
                 f"{room:.0f} s at the beginning of a recording as long as this: give less"

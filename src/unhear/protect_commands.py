@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import math
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from unhear.cluster import executor
+from unhear.commands import print_json
 from unhear.datasets import seconds_of
 from unhear.devices import usable
 from unhear.errors import FailureError, InputError
@@ -50,32 +50,21 @@ class Place:
     force: bool = False
     skip_existing: bool = False
 
-    def outputs(self) -> list[Path]:
-        """One for each input; see :func:`output_paths`."""
-        return output_paths(self.inputs, self.output)
-
-    def pairs(self, pages: Path | None) -> list[Pair]:
-        """What is to be done; raises InputError when something of it cannot be."""
+    def pairs(self, pages: Path | None) -> tuple[list[Pair], list[Path]]:
+        """What is to be done, and the outputs that are there and left as they are; raises
+        InputError when something of it cannot be.
+        """
         if self.force and self.skip_existing:
             raise InputError("--force and --skip-existing exclude each other: give one of them")
-        pairs = list(map(Pair, self.inputs, self.outputs()))
-        if self.skip_existing:
-            pairs = [pair for pair in pairs if not pair.output.exists()]
+        pairs = list(map(Pair, self.inputs, output_paths(self.inputs, self.output)))
+        left = [pair.output for pair in pairs if self.skip_existing and pair.output.exists()]
+        known = set(left)
+        pairs = [pair for pair in pairs if pair.output not in known]
         outputs = [pair.output for pair in pairs]
         check_all([pair.source for pair in pairs], outputs, force=self.force)
         if pages is not None:
             check_pages(outputs, pages, force=self.force)
-        return pairs
-
-    def without_page(self, pages: Path | None) -> list[Path]:
-        """Outputs that are left out because they are there, though their pages are not."""
-        if pages is None or not self.skip_existing:
-            return []
-        return [
-            each
-            for each in self.outputs()
-            if each.exists() and not page_of(each, pages).exists()
-        ]
+        return pairs, left
 
     def batches(self, pairs: Sequence[Pair]) -> list[Batch]:
         """Files that go together; a long one alone, which fills the networks by itself."""
@@ -104,11 +93,12 @@ class Place:
 
 def protect_files(place: Place, choice: Choice, showing: Showing, *, json: bool) -> None:
     """Check everything first, then protect the files and tell of them in their order."""
-    pairs = place.pairs(showing.report)
-    if place.skip_existing:
-        forget_finished([each for each in place.outputs() if each.exists()])
-    for output in place.without_page(showing.report):
-        _say(f"{output} is left as it is, without a page: remove it to have both made")
+    pages = showing.report
+    pairs, left = place.pairs(pages)
+    forget_finished(left)
+    for output in left:
+        if pages and not page_of(output, pages).exists():
+            _say(f"{output} is left as it is, without a page: remove it to have both made")
     job = Job(replace(choice, device=usable(choice.device)), showing)
     job.prepare()
     told = _Told(pairs, json=json, force=place.force)
@@ -214,7 +204,7 @@ class _Told:
             _say(f"{done} of {len(self._pairs)} files are done: {self._way_on()}")
         if self._json and (self._found or not self._pairs):
             rows = [self._row(pair) for pair in self._pairs if pair in self._found]
-            print(jsonlib.dumps({"files": rows}, indent=2))
+            print_json({"files": rows})
 
     def _way_on(self) -> str:
         if not self._force:

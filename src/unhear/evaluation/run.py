@@ -178,21 +178,13 @@ def _results(left: dict[Task, list[Listener]], place: Workplace) -> Generator[_R
     waiting = [_Piece(same[0], None, name) for name, same in reversed(protections.items())]
     for piece, found in work_through(waiting, _do, place):
         task, listener = piece.task, piece.listener
-        listening = (
-            []
-            if listener
-            else [
-                _piece(same, each)
-                for same in protections[piece.identity]
-                for each in left[same]
-            ]
-        )
+        same = [] if listener else protections[piece.identity]
         if isinstance(found, BaseException):
-            lost = len(listening) or 1
+            lost = 1 if listener else sum(len(left[each]) for each in same)
             told, own = _told(task, listener, found), isinstance(found, InputError)
             yield _Result(failure=told, of_the_user=own, settled=lost)
         elif listener is None:
-            waiting += listening[::-1]
+            waiting += [_piece(own, each) for own in same[::-1] for each in left[own][::-1]]
             yield _Result(seconds=found)
         else:
             yield _Result(row=found, settled=1)

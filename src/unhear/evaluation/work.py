@@ -89,6 +89,7 @@ class Task:
     def about_protection(self) -> Row:
         """All that decides the protected recording."""
         spoken, way = self.spoken, self.protection
+        chunks = _in_chunks(self.mixture.utterance.path)
         return {
             **self.about_recording(),
             **way.described(),
@@ -99,12 +100,8 @@ class Task:
             "spoken_digest": _digest(spoken) if spoken else None,
             "seed": self.listening.seed,
             **({} if self.listening.device == "cpu" else {"device": self.listening.device}),
-            "unhear": method_of(way.attack, way.target, way.budget, chunks=self._in_chunks),
+            "unhear": method_of(way.attack, way.target, way.budget, chunks=chunks),
         }
-
-    @property
-    def _in_chunks(self) -> bool:
-        return _in_chunks(self.mixture.utterance.path)
 
     def _about_spared(self) -> Row:
         spared = ", ".join(map(weights_digest, self.protection.spare))
