@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from unhear.evaluation import rows as rowsfile
-from unhear.evaluation.run import ROWS
+from unhear.evaluation.rows import ROWS
 from unhear.metrics import normalise_text
 from unhear.outputs import replacing
 

@@ -36,7 +36,7 @@ typing.TYPE_CHECKING = False
 from command_line import Outcome
 
 from unhear.cli import main
-from unhear.errors import FailureError
+from unhear.errors import AbsentError
 from unhear.weights import fetch
 
 # Nobody waits where there is no network.
@@ -59,7 +59,7 @@ def fetched():
     def fetched(source):
         try:
             return fetch(source)
-        except FailureError as error:
+        except AbsentError as error:
             pytest.skip(f"no weights: {error}")
 
     return fetched

@@ -14,7 +14,7 @@ from sounds import DEMO
 from unhear import audio
 from unhear.channels import path_to_enhancer
 from unhear.enhancers import load_enhancer, registry
-from unhear.errors import InputError, UnhearError
+from unhear.errors import AbsentError, InputError
 from unhear.networks.base import NetworkEnhancer
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ BLACK_BOXES = [name for name in EVERY if name not in DIFFERENTIABLE]
 def _load(name: str) -> Enhancer | str:
     try:
         return load_enhancer(name)
-    except UnhearError as error:
-        if isinstance(error, InputError) and registry()[name].here:
+    except AbsentError as error:
+        return str(error)
+    except InputError as error:
+        if registry()[name].installed:
             raise  # nothing is missing here, so it is broken
         return str(error)
 

@@ -301,7 +301,7 @@ def test_demand_gives_the_first_microphone_of_the_papers_scenes(tmp_path: Path) 
     }
     assert scenes(read_noises(tmp_path, scenes=["DKITCHEN"])) == [("DKITCHEN", "ch01")]
     assert scenes(read_noises(tmp_path / "DKITCHEN")) == [("DKITCHEN", "ch01")]
-    with pytest.raises(InputError, match="no scene TCAR: choose from DKITCHEN, PSTATION, TBUS"):
+    with pytest.raises(InputError, match="'TCAR': there is DKITCHEN, PSTATION, TBUS"):
         read_noises(tmp_path, scenes=["TBUS", "TCAR"])
 
 

@@ -221,6 +221,7 @@ def test_every_column_has_its_own_figure():
         "ESTOI": "estoi",
         "DNSMOS before": "dnsmos_noisy",
         "DNSMOS after": "dnsmos_protected",
+        "DNSMOS enhanced": "dnsmos_enhanced",
     }
     assert named.keys() == QUALITY.keys()
     for title, name in named.items():

@@ -191,4 +191,4 @@ def test_an_unknown_one_is_told(tmp_path):
     words += ["--data", str(tmp_path), "-o", str(tmp_path / "run")]
     done = run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no experiment 'fig9'" in done.stderr
+    assert "there is no experiment called 'fig9'" in done.stderr

@@ -186,8 +186,18 @@ def test_pieces_of_a_section_have_shares_of_their_own() -> None:
     gains = here.gains(here, here, 50)[0]
     assert (gains[[100, 375, 625, 875]] == shares).all()
     assert (gains[[0, 250, 500, 750]] == [0.2, 0.2, 1.0, 0.5]).all()
+    assert gains[-1] == pytest.approx(0.2, abs=0.01)  # for what comes after it
     assert (gains <= shares.repeat(250)).all()
     assert np.abs(np.diff(gains)).max() < 0.02
+
+
+def test_where_a_recording_begins_and_ends_nothing_gives_way() -> None:
+    """To what lies half a minute off."""
+    shares = np.array([[1.0, 0.3, 0.3, 0.8]])
+    here = adding.Section(np.zeros((1, 1000)), np.zeros((1, 1000)), shares)
+    gains = here.gains(None, None, 50)[0]
+    assert gains[0] == 1
+    assert gains[-1] == pytest.approx(0.8)
 
 
 @pytest.mark.usefixtures("short")

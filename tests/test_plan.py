@@ -44,7 +44,7 @@ def test_each_attack_takes_the_settings_that_it_has():
     ("change", "sentence"),
     [
         ({"attacks": ["pdg"]}, "did you mean pgd"),
-        ({"targets": ["quiet"]}, "there is no target 'quiet'"),
+        ({"targets": ["quiet"]}, "there is no target called 'quiet'"),
         ({"settings": {"alpha": 1.0}}, "--alpha does not belong to pgd"),
         ({"budgets": [Unbounded()]}, "pgd needs a budget"),
         ({"spare": ("dtln",)}, "dtln cannot be defeated and spared"),
@@ -193,5 +193,5 @@ def test_a_friend_is_everyone_once():
 def test_experiments_by_name():
     assert [each.name for each in chosen("all")] == ["fig3", "fig4", "table1", "table2"]
     assert chosen("fig4")[0].path == chosen("fig3")[0].path
-    with pytest.raises(InputError, match="there is no experiment 'fig5'"):
+    with pytest.raises(InputError, match="there is no experiment called 'fig5'"):
         chosen("fig5")

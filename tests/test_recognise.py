@@ -20,7 +20,7 @@ import soundfile
 import torch
 from sounds import DEMO
 
-from unhear import recognise, weights
+from unhear import recognise
 from unhear.errors import InputError
 from unhear.metrics import word_errors
 from unhear.recognise import (
@@ -30,6 +30,7 @@ from unhear.recognise import (
     Transcript,
     load_recogniser,
     moonshine,
+    whisper,
 )
 from unhear.recognise.moonshine import Moonshine
 from unhear.recognise.speechbrain import SpeechBrain
@@ -253,7 +254,7 @@ print(load_recogniser("base", "en").transcribe(audio).text)
 @pytest.fixture(scope="module")
 def readings(fetched) -> list[str]:
     """What Whisper base reads from a clear sentence, in two processes of one thread."""
-    fetched(weights.WHISPER_BASE)
+    fetched(whisper.SOURCE)
     clip = SPEECH / spoken["path"] if (spoken := _shortest_spoken_clip()) else DEMO
     read = [sys.executable, "-c", READ, str(clip)]
     start = partial(subprocess.Popen, stdout=subprocess.PIPE, text=True)

@@ -233,6 +233,11 @@ def test_at_most_so_many_seconds_go_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(meeting, "BATCH_SECONDS", 0.8)
     assert_as_alone(protector(small), recordings)
     assert max(small.passes) == 2
+    monkeypatch.setattr(meeting, "BATCH_SECONDS", 60)
+    few = Small()
+    few.seconds_at_once = 0.4
+    assert_as_alone(protector(few), recordings)
+    assert max(few.passes) == 1
     monkeypatch.setattr(meeting, "BATCH_SECONDS", 0.1)  # one clip goes however long it is
     assert_as_alone(protector(small), recordings)
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from unhear.datasets import Clip, fit_length, mix_at_snr, read_manifest, select
 from unhear.enhancers import load_enhancer
-from unhear.errors import InputError
+from unhear.errors import FailureError, InputError
 from unhear.training import run
 from unhear.training.discriminator import Discriminator, bark_filters
 from unhear.training.metricgan import Recipe, learning_rate
@@ -120,6 +120,58 @@ def test_going_on_with_another_recipe_is_refused(data: Path, tmp_path: Path) -> 
         train_metricgan(data, output, TINY)
     with pytest.raises(InputError, match=r"made with another batch_size"):
         train_metricgan(data, output, replace(TINY, batch_size=3), force=True)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ({"adversarial_epochs": 1}, "ckpt has 4 epochs behind it"),
+        ({"warm_epochs": 1, "adversarial_epochs": 5}, "past the end of 1 warm epochs: give 2 "),
+        ({"warm_epochs": 5}, "past the end of 2 warm epochs"),
+    ],
+)
+def test_a_stage_that_is_over_cannot_be_made_shorter_or_longer(
+    lengths: dict[str, int], message: str, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "a.safetensors"
+    train_metricgan(data, output, TINY)
+    with pytest.raises(InputError, match=message):
+        train_metricgan(data, output, replace(TINY, **lengths), force=True)
+    train_metricgan(data, output, replace(TINY, adversarial_epochs=3), force=True)
+
+
+def test_a_training_that_diverges_keeps_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(training: run.Training) -> dict[str, float]:
+        training.epoch += 1
+        return {"supervised": float("nan")}
+
+    monkeypatch.setattr(run.Training, "run_epoch", diverged)
+    with pytest.raises(FailureError, match="supervised of epoch 1 is nan"):
+        train_metricgan(data, tmp_path / "a.safetensors", TINY)
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_a_recording_that_cannot_be_used_is_named(data: Path, tmp_path: Path) -> None:
+    damaged = np.full(RATE, np.nan, np.float32)
+    soundfile.write(data / "n1.wav", damaged, RATE, "FLOAT")
+    (data / "n1.wav").rename(data / "n1.flac")
+    with pytest.raises(InputError, match=r"n1\.flac holds samples that are not numbers"):
+        train_metricgan(data, tmp_path / "a.safetensors", TINY)
+    (data / "n1.flac").unlink()
+    with pytest.raises(InputError, match=r"n1\.flac does not exist"):
+        train_metricgan(data, tmp_path / "a.safetensors", TINY)
+
+
+def test_clips_without_a_speaker_are_no_speaker_to_hold_out(data: Path) -> None:
+    manifest = data / "manifest.csv"
+    rows = [line.split(",") for line in manifest.read_text().splitlines()[1:]]
+    more = [(f"s{number}.flac", "speech", "train", "") for number in range(5)]
+    write_manifest(data, [*map(tuple, rows), *more])
+    train, valid = load_mixtures(read_manifest(data), seed=0)
+    assert len(valid.speech) == 2  # of eight speakers
+    assert len(train.speech) == 6 + 5
 
 
 def test_going_on_with_other_recordings_is_refused(data: Path, tmp_path: Path) -> None:

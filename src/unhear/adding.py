@@ -70,9 +70,11 @@ class Section:
     shares: Float[np.ndarray, "channels pieces"]  # 0 to 1
 
     def gains(
-        self, before: Section, after: Section, ramp: int
+        self, before: Section | None, after: Section | None, ramp: int
     ) -> Float[np.ndarray, "channels time"]:
-        """Each channel's shares; where two pieces meet, the smaller of theirs."""
+        """Each channel's shares; where two pieces meet, the smaller of theirs. None: there is
+        no section on that side.
+        """
         time, pieces = self.audio.shape[1], self.shares.shape[1]
         ramp = min(ramp, time // (2 * pieces))
         corners = [
@@ -80,7 +82,9 @@ class Section:
             for begin, end in pairwise(_ends(time, pieces))
             for place in (begin, begin + ramp, end - ramp)
         ]
-        around = np.hstack([before.shares[:, -1:], self.shares, after.shares[:, :1]])
+        first = before.shares[:, -1:] if before else self.shares[:, :1]
+        last = after.shares[:, :1] if after else self.shares[:, -1:]
+        around = np.hstack([first, self.shares, last])
         meeting = np.minimum(around[:, :-1], around[:, 1:])
         levels = np.stack([meeting[:, :-1], self.shares, self.shares], axis=2)
         levels = np.hstack([levels.reshape(len(levels), -1), meeting[:, -1:]])
@@ -105,9 +109,9 @@ def protected_parts(
         budget.knowing(_clips(source, channel)) for channel in range(len(source.sounding))
     ]
     sections = (_section(source, tape, budgets, rate, place) for place in places)
-    before = section = next(sections)
+    before, section = None, next(sections)
     for after in chain(sections, [None]):
-        gains = section.gains(before, after or section, round(RAMP_SECONDS * own))
+        gains = section.gains(before, after, round(RAMP_SECONDS * own))
         yield as_stored(section.audio + gains * section.delta, source.subtype)
         if after:
             before, section = section, after

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import ATTACKS, make_attack
+from unhear.attacks import ATTACKS, make_attack, require_budget
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     ALL,
@@ -128,10 +128,7 @@ class Choice:
 
     def make_attack(self) -> Attack:
         """The attack with the settings that were given."""
-        attack = make_attack(self.attack, given(self.settings), self.seed)
-        if self.unbounded and self.attack != "opt":
-            raise InputError(f"{self.attack} needs a budget: give --snr, say, or use opt")
-        return attack
+        return make_attack(self.attack, given(self.settings), self.seed)
 
     def make_target(self) -> Target:
         """The target; reads the utterance where there is one."""
@@ -148,6 +145,7 @@ class Choice:
         from unhear.protect import Protector
 
         attack, budget, against = self.make_attack(), self.make_budget(), self._against()
+        require_budget(attack, budget)
         if (self.target == "speech") != (self.speech is not None):
             raise InputError("--target speech and --speech FILE belong together: give both")
         survive = tuple(find_channel(name) for name in dict.fromkeys(self.survive))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK_SECONDS = 12
+BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
 OVERLAP_SECONDS = 1.75  # at least: SEGAN's windows and hops of 10 ms meet every 5.12 s
 
 
@@ -41,7 +42,7 @@ class Chunks:
     def at_rate(self, ratio: float | Fraction) -> Chunks:
         """The same chunks of a signal with ``ratio`` times as many samples."""
         starts = tuple(round(start * ratio) for start in self.starts)
-        return Chunks(starts, round(self.length * ratio), round(self.fade * ratio))
+        return Chunks(starts, max(1, round(self.length * ratio)), round(self.fade * ratio))
 
     def cut(self, audio: Float[Tensor, "rows time"]) -> Float[Tensor, "chunks rows length"]:
         """The chunks of every row; what lies behind its end is zero."""

@@ -36,7 +36,11 @@ Inputs = Annotated[
 ]
 Output = Annotated[
     Path,
-    Parameter(["--output", "-o"], group=OUTPUT, help="a file, or a folder (names are kept)"),
+    Parameter(
+        ["--output", "-o"],
+        group=OUTPUT,
+        help="a file, or a folder (names are kept, MP3 and OGG become WAV)",
+    ),
 ]
 MODEL = "base"  # of Whisper
 Model = Annotated[
@@ -188,8 +192,8 @@ Judges = Annotated[
     Parameter(
         group=OUTPUT,
         negative=(),
-        help="recogniser: base or another Whisper model, moonshine, pocketsphinx, or "
-        "speechbrain:ORGANISATION/MODEL; repeat for more [base]",
+        help="recogniser: base or another Whisper model, local or of the hub, moonshine, "
+        "pocketsphinx, or speechbrain:ORGANISATION/MODEL; repeat for more [base]",
     ),
 ]
 Spoken = Annotated[str | None, Parameter(group=OUTPUT, help="spoken language [en]")]
@@ -240,6 +244,7 @@ def reproduce(
         int | None, Parameter(help="clips at each SNR [40]", validator=Number(gte=1))
     ] = None,
     model: Judges = None,
+    language: Spoken = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
     device: Device = "cpu",
@@ -255,7 +260,15 @@ def reproduce(
 
     use_one_thread()
     place = Place(data, noise, output, jobs, cluster, device, so_far)
-    reproduce(experiment, place, quick=quick, limit=limit, models=model or [], json=json)
+    reproduce(
+        experiment,
+        place,
+        quick=quick,
+        limit=limit,
+        models=model or [],
+        language=language,
+        json=json,
+    )
 
 
 @app.command
@@ -289,11 +302,16 @@ def train(
     data: Annotated[
         Path,
         Parameter(
-            help="folder with a manifest.csv; speech and noise of its split train are used"
+            help="folder with a manifest.csv; of its split train, speech and noise are used, "
+            "at 16 kHz"
         ),
     ],
-    output: Annotated[Path, Parameter(["--output", "-o"], help="safetensors file to write")],
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0,
+    output: Annotated[
+        Path, Parameter(["--output", "-o"], help="the weights to write, NAME.safetensors")
+    ],
+    seed: Annotated[
+        int, Parameter(help="of everything random", validator=Number(gte=0, lt=2**32))
+    ] = 0,
     warm_epochs: Annotated[
         int | None, Parameter(help="supervised epochs [the recipe's]", validator=Number(gte=0))
     ] = None,

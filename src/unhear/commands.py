@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 from typing import TYPE_CHECKING, Any
 
-from unhear.errors import InputError
+from unhear.naming import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,17 +77,14 @@ def train_network(
     force: bool,
 ) -> None:
     """Run a recipe to its end."""
-    from unhear.training import metricgan, segan
-    from unhear.training.run import train_metricgan, train_segan
+    from unhear.training.run import RECIPES
 
+    if network not in RECIPES:
+        raise unknown("recipe", network, RECIPES)
+    make_recipe, train = RECIPES[network]
     given: dict[str, Any] = {"seed": seed}
     given |= {name: count for name, count in epochs.items() if count is not None}
-    if network == "metricgan+":
-        written = train_metricgan(data, output, metricgan.Recipe(**given), force=force)
-    elif network == "segan":
-        written = train_segan(data, output, segan.Recipe(**given), force=force)
-    else:
-        raise InputError(f"there is no recipe for {network!r}: there are metricgan+ and segan")
+    written = train(data, output, make_recipe(**given), force=force)
     print(f"{written} holds the weights, {written}.png the curves")
 
 

@@ -3,7 +3,8 @@
 UnhearError            one sentence: what, where, what to do
 ├── InputError         the user's input is at fault         (exit code 2)
 └── FailureError       the input is fine, the work failed   (exit code 1)
-    └── UnfitError     whoever was to do the work cannot, whatever it is
+    ├── UnfitError     whoever was to do the work cannot, whatever it is
+    └── AbsentError    what is fetched on first use can neither be found nor fetched
 """
 
 
@@ -25,3 +26,7 @@ class FailureError(UnhearError):
 
 class UnfitError(FailureError):
     """A worker can do no work at all: it would fail one piece after the other."""
+
+
+class AbsentError(FailureError):
+    """Weights are neither here nor to be had: there is no network, say."""

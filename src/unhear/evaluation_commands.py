@@ -71,6 +71,7 @@ def reproduce(
     quick: bool,
     limit: int | None,
     models: Sequence[str],
+    language: str | None,
     json: bool,
 ) -> None:
     """Run the experiments of that name and write them into one report."""
@@ -80,7 +81,9 @@ def reproduce(
     experiments = chosen(name)
     what = "Beyond the paper" if set(experiments) <= set(OURS) else "The paper reproduced"
     title = f"{what}: {name}{', quickly' if quick else ''}"
-    plans = [changed(each.plan(quick=quick), limit, None) for each in experiments]
+    plans = [
+        changed(each.plan(quick=quick), clips=limit, language=language) for each in experiments
+    ]
     shown = [each.show for each in experiments]
     _report(title, list(zip(plans, shown, strict=True)), models, place, json=json)
 
@@ -100,7 +103,9 @@ def _report(
 
     own = dict.fromkeys(models)
     wanted = [
-        (changed(plan, None, model), show) for model in own or [None] for plan, show in parts
+        (changed(plan, recogniser=model), show)
+        for model in own or [None]
+        for plan, show in parts
     ]
     done, outcome = _run([plan for plan, _ in wanted], place)
     found = [show(rows) for (_, show), (_, rows) in zip(wanted, done, strict=True)]
@@ -125,7 +130,7 @@ def _run(plans: list[Plan], place: Place) -> tuple[list[tuple[list[Task], list[R
         for plan in dict.fromkeys(plans)
     }
     if place.so_far:
-        outcome = Outcome(so_far(place.folder))
+        outcome = Outcome(so_far(place.folder), [], of_the_user=True)
     else:
         with alone_in(place.folder), place.workers() as workers, _bar() as bar:
             shown = bar.add_task("rows", total=None)
@@ -172,7 +177,7 @@ def _publish(
     json: bool,
 ) -> None:
     from unhear.evaluation.publish import TEXT, publish
-    from unhear.evaluation.run import ROWS
+    from unhear.evaluation.rows import ROWS
 
     page = publish(title, found, tasks, rows, folder)
     written = {"report": page, "text": folder / TEXT, "rows": folder / ROWS}

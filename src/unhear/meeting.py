@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from unhear.chunks import BATCH_SECONDS
 from unhear.enhancers.base import Enhancer
 from unhear.errors import UnhearError
-from unhear.protect import BATCH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +158,7 @@ def _serve(waiting: Sequence[Strand[Any]]) -> None:
 def _who_goes(asking: Sequence[Strand[Any]]) -> list[Strand[Any]]:
     """The first in the order of :func:`_serve`, and who can go with them: at most a minute."""
     first = min(asking, key=lambda strand: strand.question.kind[:2]).question
-    most = BATCH_SECONDS * first.enhancer.card.sample_rate
+    most = min(BATCH_SECONDS, first.enhancer.seconds_at_once) * first.enhancer.card.sample_rate
     going: list[Strand[Any]] = []
     rows = longest = 0
     for strand in asking:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 METHOD = "0.1.0"  # the version in which everything last began to give something else
 # What alone has changed since, so that days of other work go on counting. Not what is of no
 # mixture of speech and noise in one channel: offsets, and channels that cancel.
-SINCE = {"opt erase": 2, "speech": 2, "masked": 2, "noise": 2, "chunks": 2}
+SINCE = {"opt erase": 2, "speech": 2, "masked": 2, "noise": 2, "chunks": 3}
 
 
 def method_of(attack: Attack, target: str, budget: Budget, *, chunks: bool) -> str:

@@ -15,8 +15,9 @@ ALIKE = 0.45  # of two names, in difflib's measure: "pdg" and "pgd" are, "MP3" a
 
 def unknown(kind: str, name: str, known: Collection[str], more: str = "") -> InputError:
     """The error for ``name``, with the nearest of those ``known``, else all; and ``more``."""
-    near = get_close_matches(name.lower(), known, n=1, cutoff=ALIKE)
-    hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}."
+    in_small = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), in_small, n=1, cutoff=ALIKE)
+    hint = f"did you mean {in_small[near[0]]}?" if near else f"there is {', '.join(known)}."
     return InputError(f"there is no {kind} called {name!r}: {hint} {more}".rstrip(" ."))
 
 

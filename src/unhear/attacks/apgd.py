@@ -63,7 +63,7 @@ class APGD(Attack):
         eta = eta_w = self.step_size * budget.radius(audio)
         previous = random_start(audio, budget, self.start, self.seed)
         x = best = _point(audio, previous, objective)
-        w, f_w, falls = 0, x.losses, 0
+        w, f_w, falls, asked = 0, x.losses, 0, checkpoints(self.steps)
         for k in range(1, self.steps):
             z = budget.project(x.delta - eta * budget.direction(x.gradient), audio)
             alpha = ALPHA if k > 1 else 1.0
@@ -72,7 +72,7 @@ class APGD(Attack):
             falls = falls + (reached.losses < x.losses).int()
             previous, x = x.delta, reached
             best = best.where(best.losses <= x.losses, x)  # NaN is kept: divergence shows
-            if k in checkpoints(self.steps):
+            if k in asked:
                 stuck = (falls < RHO * (k - w)) | ((eta == eta_w) & (best.losses == f_w))
                 eta_w, eta = eta, (eta / 2).where(stuck, eta)
                 x = best.where(stuck, x)

@@ -29,6 +29,7 @@ class Attack(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    bounded: ClassVar[bool] = True  # whether it needs a budget; else it keeps small by itself
 
     @property
     def form(self) -> Form:

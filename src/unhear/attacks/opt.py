@@ -28,6 +28,7 @@ class OPT(Attack):
 
     name: ClassVar[str] = "opt"
     summary: ClassVar[str] = "Adam on perturbation energy + α · target distance (Algorithm 1)"
+    bounded: ClassVar[bool] = False
 
     steps: int = parameter(500, "gradient steps")
     alpha: float = parameter(1e-4, "weight of the distance to the target")

@@ -56,8 +56,8 @@ class Resample:
     to_rate: int  # Hz
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch samples"]:
-        """``round(time · to / from)`` samples."""
-        length = round(audio.shape[-1] * self.to_rate / self.from_rate)
+        """``round(time · to / from)`` samples, at least one."""
+        length = max(1, round(audio.shape[-1] * self.to_rate / self.from_rate))
         filters = _filters(self.from_rate, self.to_rate, audio.dtype, audio.device)
         return filters(audio, output_length=length)
 

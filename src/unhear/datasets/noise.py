@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unhear.datasets import manifest
 from unhear.datasets.utterance import as_text, recordings
 from unhear.errors import InputError
+from unhear.naming import unknown_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +58,7 @@ def _chosen(noises: list[Noise], scenes: Sequence[str]) -> list[Noise]:
     there = sorted({noise.scene for noise in noises})
     for scene in scenes:
         if scene not in there:
-            raise InputError(f"there is no scene {scene}: choose from {', '.join(there)}")
+            raise unknown_of_several("scene", scene, there)
     return [noise for noise in noises if noise.scene in scenes]
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from unhear.errors import FailureError
 from unhear.weights import WheelSource, is_here
 
 if TYPE_CHECKING:
@@ -139,3 +140,14 @@ class Entry:
         """Whether it can be used without fetching or installing anything."""
         bundled = self.bundled is None or self.bundled.exists()
         return self.installed and bundled and (self.source is None or is_here(self.source))
+
+
+def bundled(name: str, file: Path) -> str:
+    """The weights that ship with Unhear; raises FailureError when they are gone."""
+    if not file.exists():
+        raise FailureError(
+            f"the weights of {name} are not there ({file}): install Unhear again, make some "
+            f"with `unhear train {name} --data FOLDER -o NAME.safetensors`, or name a file "
+            "with --weights"
+        )
+    return str(file)

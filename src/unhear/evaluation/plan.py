@@ -11,12 +11,13 @@ from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-from unhear.attacks import make_attack, settings_of
+from unhear.attacks import make_attack, require_budget, settings_of
 from unhear.attacks.base import Attack
 from unhear.attacks.white_noise import WhiteNoise
-from unhear.budgets import Budget, Unbounded
+from unhear.budgets import Budget
 from unhear.enhancers import refuse_both
 from unhear.errors import InputError
+from unhear.naming import unknown
 from unhear.settings import described
 from unhear.targets import Kind
 
@@ -109,7 +110,11 @@ class Plan:
 
 
 def changed(
-    plan: Plan, clips: int | None, recogniser: str | None, language: str | None = None
+    plan: Plan,
+    *,
+    clips: int | None = None,
+    recogniser: str | None = None,
+    language: str | None = None,
 ) -> Plan:
     """The plan with what the user wants otherwise; None keeps what it says."""
     wanted = {"clips": clips, "recogniser": recogniser, "language": language}
@@ -140,8 +145,7 @@ def protections(
             raise InputError(f"the name {unfit[0]!r} has a comma in it: rename the enhancer")
         refuse_both(names, spare)
         made = make_attack(attack, _own(settings, attack, attacks), seed)
-        if isinstance(budget, Unbounded) and attack != "opt":
-            raise InputError(f"{attack} needs a budget: give snr, say, or use opt")
+        require_budget(made, budget)
         # Noise looks at nothing: whatever it is for, the protection is the same one.
         kind = "silence" if isinstance(made, WhiteNoise) else _target(target)
         friends, ways = ((), ()) if isinstance(made, WhiteNoise) else (spare, survive)
@@ -158,5 +162,5 @@ def _own(settings: dict[str, Any], attack: str, attacks: list[str]) -> dict[str,
 
 def _target(name: str) -> Kind:
     if name not in get_args(Kind):
-        raise InputError(f"there is no target {name!r}: give {', '.join(get_args(Kind))}")
+        raise unknown("target", name, get_args(Kind))
     return cast("Kind", name)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+ROWS = "rows.jsonl"  # of a run
+SECONDS = "seconds.jsonl"  # what protecting took
+
 
 def load(path: Path) -> list[Row]:
     """The rows so far, without a line that a kill has cut off.

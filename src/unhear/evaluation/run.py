@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from unhear.datasets.utterance import RUN_LOCK
 from unhear.errors import FailureError, InputError, UnfitError
 from unhear.evaluation import rows as rowsfile
-from unhear.evaluation.times import SECONDS
+from unhear.evaluation.rows import ROWS, SECONDS
 from unhear.evaluation.work import PROTECTED, Task, judge, protect
 from unhear.pieces import reason, work_through
 from unhear.workers import one_thread
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from unhear.evaluation.rows import Row
     from unhear.pieces import Workplace
 
-ROWS = "rows.jsonl"
 FIRST = b'{"about": '  # of every line
 
 
@@ -55,13 +54,13 @@ def alone_in(folder: Path) -> Generator[None]:
         lock.release()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """What came of a run."""
 
     rows: list[Row]  # all that the folder has, also those of other tasks
-    failures: list[str] = field(default_factory=list[str])  # a sentence each
-    of_the_user: bool = True  # whether the user can mend all of them
+    failures: list[str]  # a sentence each
+    of_the_user: bool  # whether the user can mend all of them
 
 
 def run(
@@ -77,37 +76,44 @@ def run(
     is sorted. Raises FailureError when the disk is full or the workers are gone; what fails by
     itself, such as an attack that diverges or kills its workers, is told of in the outcome.
     """
-    path, outcome = folder / ROWS, Outcome([])
-    for file in (path, folder / SECONDS):
-        _require_ours(file)
-        rowsfile.drop_half_a_line(file)
-    for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
-        rest.unlink(missing_ok=True)  # or of one that is still at it, on another machine
-    left = _missing(_shuffled(tasks), rowsfile.load(path))
+    _clean(folder)
+    left = _missing(_shuffled(tasks), rowsfile.load(folder / ROWS))
     total = sum(len(task.listeners) for task in tasks)
     done = total - sum(map(len, left.values()))
     progress(done, total)
+    failures: list[str] = []
+    of_the_user = True
+    for result in _results(left, place):
+        with _writing_into(folder):
+            _keep(result, folder)
+        if result.failure:
+            failures.append(result.failure)
+            of_the_user &= result.of_the_user
+        done += result.settled
+        progress(done, total)
+    with _writing_into(folder):
+        return Outcome(rowsfile.put_in_order(folder / ROWS), failures, of_the_user=of_the_user)
+
+
+def _clean(folder: Path) -> None:
+    """Take away what a kill has left half done; raises InputError for files of others."""
+    for name in (ROWS, SECONDS):
+        _require_ours(folder / name)
+        rowsfile.drop_half_a_line(folder / name)
+    for rest in (folder / PROTECTED).glob(".*.partial"):  # of workers that were killed
+        rest.unlink(missing_ok=True)  # or of one that is still at it, on another machine
+
+
+@contextmanager
+def _writing_into(folder: Path) -> Generator[None]:
+    """Raise FailureError where there is no room; a file that is not whole is an InputError."""
     try:
-        for result in _results(left, place):
-            if result.row:
-                _append(path, result.row)
-            if result.seconds:
-                _append(folder / SECONDS, result.seconds)
-            if result.failure:
-                outcome.failures.append(result.failure)
-                outcome.of_the_user &= result.of_the_user
-            done += result.settled
-            progress(done, total)
-        outcome.rows = rowsfile.put_in_order(path)
-    except (
-        OSError,
-        InputError,
-    ) as error:  # the second is how a file tells that it is not whole
+        yield
+    except (OSError, InputError) as error:
         raise FailureError(
             f"rows cannot be written into {folder} ({error}): make room, and run the same "
             "command to go on"
         ) from error
-    return outcome
 
 
 def _require_ours(path: Path) -> None:
@@ -222,6 +228,12 @@ def _do(piece: _Piece) -> Row | None:
 def _told(task: Task, listener: Listener | None, error: BaseException) -> str:
     heard = f", heard by {listener}" if listener else ""
     return f"{task.mixture.name}, {task.protection.title}{heard}: {reason(error)}"
+
+
+def _keep(result: _Result, folder: Path) -> None:
+    for row, name in ((result.row, ROWS), (result.seconds, SECONDS)):
+        if row:
+            _append(folder / name, row)
 
 
 def _append(path: Path, row: Row) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unhear.evaluation.rows import identity, load
+from unhear.evaluation.rows import SECONDS, identity, load
 from unhear.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from unhear.evaluation.rows import Row
     from unhear.evaluation.work import Task
 
-SECONDS = "seconds.jsonl"
 COLUMNS = [
     Column("protection"),
     Column("against"),

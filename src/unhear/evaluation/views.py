@@ -212,6 +212,7 @@ QUALITY: dict[str, tuple[str, str]] = {  # column → figure, format
     "ESTOI": ("estoi", ".3f"),
     "DNSMOS before": ("dnsmos_noisy", ".2f"),
     "DNSMOS after": ("dnsmos_protected", ".2f"),
+    "DNSMOS enhanced": ("dnsmos_enhanced", ".2f"),
 }
 
 

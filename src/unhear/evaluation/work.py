@@ -127,10 +127,14 @@ class Task:
         return load_recogniser(self.listening.recogniser, self.listening.language)
 
     @property
+    def protected(self) -> str:
+        """The protected recording, in the folder of the run."""
+        return f"{PROTECTED}/{identity(self.about_protection())}.flac"
+
+    @property
     def output(self) -> Path:
-        """The protected recording."""
-        name = identity(self.about_protection())
-        return self.listening.folder / PROTECTED / f"{name}.flac"
+        """The same, from anywhere."""
+        return self.listening.folder / self.protected
 
 
 def _about_codecs(channels: Iterable[str | None]) -> Row:
@@ -229,7 +233,7 @@ def judge(task: Task, listener: Listener) -> Row:
     return {
         "about": task.about(listener),
         "protection": task.protection.title,
-        "protected": task.output.relative_to(task.listening.folder).as_posix(),
+        "protected": task.protected,
         "said": task.mixture.utterance.transcript,
         "to_be_said": task.spoken.transcript if task.spoken else None,
         "figures": finite(vars(measure(signals, _of_files(task))) | _opinions(task, signals)),

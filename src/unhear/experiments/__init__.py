@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unhear.errors import InputError
+from unhear.naming import unknown
 
 if TYPE_CHECKING:
     from unhear.evaluation.findings import Findings
@@ -67,7 +67,5 @@ def chosen(name: str) -> list[Experiment]:
     if name == ALL:
         return list(PAPERS)
     if name not in EXPERIMENTS:
-        raise InputError(
-            f"there is no experiment {name!r}: give {', '.join(EXPERIMENTS)} or {ALL}"
-        )
+        raise unknown("experiment", name, [*EXPERIMENTS, ALL])
     return [EXPERIMENTS[name]]

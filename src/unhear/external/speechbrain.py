@@ -8,6 +8,7 @@ A model is a folder or repository with a ``hyperparams.yaml``, which can run any
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import dataclass
 from importlib import import_module
@@ -126,7 +127,7 @@ def interface_of(name: str, source: str, known: Collection[str]) -> str:
 def from_hparams(interface: Any, source: str) -> Any:
     """A model of one of SpeechBrain's classes, on the CPU; raises whatever SpeechBrain does."""
     # Older versions write into the working folder unless told where.
-    savedir = cache_folder() / "speechbrain" / source.strip("/").replace("/", "--")
+    savedir = cache_folder() / "speechbrain" / re.sub(r"[/\\:]+", "--", source.strip("/"))
     options: dict[str, Any] = {"source": source, "savedir": str(savedir)}
     if offline():
         fetching = import_module("speechbrain.utils.fetching")

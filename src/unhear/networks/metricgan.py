@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn.functional import leaky_relu
 
-from unhear.enhancers.metricgan_plus import BUNDLED
 from unhear.networks.base import NetworkEnhancer
 from unhear.networks.checkpoints import load_into, locate
 from unhear.networks.ragged import inverse_stft, turned
@@ -150,8 +149,8 @@ class MetricGANPlus(NetworkEnhancer[MaskNetwork]):
         return spec * (torch.expm1(mask * feature) / mag)
 
 
-def build(card: Card, weights: str | None) -> MetricGANPlus:
-    """MetricGAN+ with the bundled weights, or with those that ``weights`` names."""
+def build(card: Card, weights: str) -> MetricGANPlus:
+    """MetricGAN+ with the weights that ``weights`` names."""
     network = MaskNetwork()
-    load_into(network, locate(weights, CHECKPOINT) if weights else BUNDLED, card.name)
+    load_into(network, locate(weights, CHECKPOINT), card.name)
     return MetricGANPlus(card, network)

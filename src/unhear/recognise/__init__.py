@@ -25,7 +25,7 @@ def load_recogniser(model: str = "base", language: str | None = None) -> Recogni
 
     ``model`` is one of
 
-    - "base": Whisper base, fetched by :func:`unhear.weights.whisper_base`;
+    - "base": Whisper base, fetched on first use;
     - a local folder with a CTranslate2 Whisper model, or a name that faster-whisper resolves
       itself: a size such as "small", or "owner/name" on its model hub;
     - "moonshine", for English: Moonshine base, fetched on first use;

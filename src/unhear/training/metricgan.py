@@ -293,7 +293,7 @@ def worker_count() -> int:
     """One process per core for PESQ."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return min(61, os.cpu_count() or 1)  # Windows waits for no more
 
 
 def _feature(audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frames bins"]:

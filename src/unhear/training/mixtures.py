@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 from scipy.signal import lfilter
 
+from unhear import audio
 from unhear.datasets import Clip, fit_length, mix_at_snr, select
 from unhear.errors import InputError
 
@@ -126,7 +126,7 @@ def load_mixtures(clips: list[Clip], seed: int) -> tuple[Mixtures, Mixtures]:
 
 
 def _held_out_speakers(speech: list[Clip]) -> set[str]:
-    speakers = sorted({clip.speaker for clip in speech})
+    speakers = sorted({clip.speaker for clip in speech if clip.speaker})
     step = round(1 / HELD_OUT)
     return set(speakers[::step]) if len(speakers) > step else set()
 
@@ -150,7 +150,8 @@ def _weight(path: Path) -> float:
 
 
 def _read(path: Path) -> Float[np.ndarray, " time"]:
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    recording = audio.read(path)
+    rate = recording.sample_rate
     if rate != SAMPLE_RATE:
         raise InputError(f"{path} is at {rate} Hz: training data must be at {SAMPLE_RATE} Hz")
-    return samples[:, 0]
+    return recording.samples.mean(0).astype(np.float32)

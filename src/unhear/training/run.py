@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import torch
@@ -19,7 +20,7 @@ from rich.progress import (
 from safetensors.torch import save_file
 
 from unhear.datasets import read_manifest
-from unhear.errors import InputError
+from unhear.errors import FailureError, InputError
 from unhear.outputs import accepts_files, replacing
 from unhear.training import metricgan, segan
 from unhear.training.metricgan import Training, worker_count
@@ -59,6 +60,12 @@ def train_segan(data: Path, output: Path, recipe: segan.Recipe, *, force: bool =
     """Train SEGAN, in every other respect like :func:`train_metricgan`."""
     make = partial(segan.Training, recipe)
     return _train("SEGAN", make, recipe, data, output, force=force)
+
+
+RECIPES: dict[str, tuple[Callable[..., Any], Callable[..., Path]]] = {
+    "metricgan+": (metricgan.Recipe, train_metricgan),
+    "segan": (segan.Recipe, train_segan),
+}
 
 
 def _train(
@@ -102,6 +109,7 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
         task = bar.add_task(title, total=total, completed=training.epoch, note="")
         while training.epoch < total:
             figures = training.run_epoch()
+            _require_finite(figures, training.epoch)
             if _due(training.epoch, VALIDATE_EVERY, total):
                 figures |= training.validate(valid, VALIDATION_CLIPS)
             for name, value in figures.items():
@@ -112,6 +120,16 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
                     kept = {"curves": curves, "data": data}
                     torch.save(training.state() | kept, partial)
                 draw_curves(curves, picture)
+
+
+def _require_finite(losses: dict[str, float], epoch: int) -> None:
+    """Raise FailureError before weights that are none are kept."""
+    for name, value in losses.items():
+        if not isfinite(value):
+            raise FailureError(
+                f"the {name} of epoch {epoch} is {value}: the training has diverged; look for "
+                "damaged recordings, or go on from the last checkpoint with another seed"
+            )
 
 
 def _due(epoch: int, every: int, total: int) -> bool:
@@ -126,6 +144,7 @@ def _resume(training: AnyTraining, checkpoint: Path, data: str) -> Curves:
             f"{checkpoint} was made with another {min(changed)}: "
             "give the same settings to go on, or move it away to begin anew"
         )
+    _check_lengths(training.recipe, state, checkpoint)
     if state.get("data") not in {None, data}:
         raise InputError(
             f"{checkpoint} was made with other recordings: give the same data to go on, or "
@@ -133,6 +152,21 @@ def _resume(training: AnyTraining, checkpoint: Path, data: str) -> Curves:
         )
     training.load_state(state)
     return {name: [(int(e), float(v)) for e, v in c] for name, c in state["curves"].items()}
+
+
+def _check_lengths(recipe: AnyRecipe, state: dict[str, Any], checkpoint: Path) -> None:
+    """Raise InputError where the other lengths would have ended a stage before now."""
+    done, begun = state["epoch"], state["recipe"]["warm_epochs"]
+    if done > recipe.warm_epochs + recipe.adversarial_epochs:
+        raise InputError(
+            f"{checkpoint} has {done} epochs behind it, which is more than are asked for: give "
+            "more, or move it away to begin anew"
+        )
+    if recipe.warm_epochs != begun and done > min(begun, recipe.warm_epochs):
+        raise InputError(
+            f"{checkpoint} is past the end of {min(begun, recipe.warm_epochs)} warm epochs: "
+            f"give {begun} of them to go on, or move it away to begin anew"
+        )
 
 
 def _progress() -> Progress:
