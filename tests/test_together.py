@@ -23,6 +23,7 @@ from unhear.channels import find_channel
 from unhear.enhancers import load_enhancer, registry
 from unhear.enhancers.base import Card, Enhancer
 from unhear.errors import FailureError, InputError, UnhearError
+from unhear.networks.base import NetworkEnhancer
 from unhear.networks.segan import SEGAN, Generator
 from unhear.protect import Protector
 from unhear.strands import Strand
@@ -30,7 +31,7 @@ from unhear.targets import Target
 from unhear.together import in_batches, protect_together, run_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -240,6 +241,25 @@ def test_at_most_so_many_seconds_go_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert max(few.passes) == 1
     monkeypatch.setattr(meeting, "BATCH_SECONDS", 0.1)  # one clip goes however long it is
     assert_as_alone(protector(small), recordings)
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All is computed in double precision, where rounding takes long to grow."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("attack", [PGD(steps=25), APGD(steps=25)])
+def test_many_steps_through_a_network_differ_by_rounding_alone(attack: Any) -> None:
+    enhancer = load_enhancer("metricgan+")
+    assert isinstance(enhancer, NetworkEnhancer)
+    enhancer.network.double()
+    way = protector(enhancer, attack=attack, kind="erase")
+    assert_as_alone(way, [cut(*place) for place in RAGGED])
 
 
 def test_the_same_again_to_the_bit() -> None:
