@@ -34,7 +34,7 @@ def _load(name: str) -> Enhancer | str:
     except AbsentError as error:
         return str(error)
     except InputError as error:
-        if registry()[name].installed:
+        if registry()[name].here:
             raise  # nothing is missing here, so it is broken
         return str(error)
 

@@ -145,10 +145,11 @@ def test_a_training_that_diverges_keeps_nothing(
 ) -> None:
     def diverged(training: run.Training) -> dict[str, float]:
         training.epoch += 1
-        return {"supervised": float("nan")}
+        next(training.averaged.parameters()).data[0] = float("nan")
+        return {"supervised": 1.0}
 
     monkeypatch.setattr(run.Training, "run_epoch", diverged)
-    with pytest.raises(FailureError, match="supervised of epoch 1 is nan"):
+    with pytest.raises(FailureError, match="diverged in epoch 1: begin anew"):
         train_metricgan(data, tmp_path / "a.safetensors", TINY)
     assert not list(tmp_path.glob("a.*"))
 

@@ -81,10 +81,10 @@ def train_network(
 
     if network not in RECIPES:
         raise unknown("recipe", network, RECIPES)
-    make_recipe, train = RECIPES[network]
+    module, train = RECIPES[network]
     given: dict[str, Any] = {"seed": seed}
     given |= {name: count for name, count in epochs.items() if count is not None}
-    written = train(data, output, make_recipe(**given), force=force)
+    written = train(data, output, module.Recipe(**given), force=force)
     print(f"{written} holds the weights, {written}.png the curves")
 
 

@@ -47,7 +47,7 @@ def make_attack(name: str, settings: dict[str, Any], seed: int | None = None) ->
 def require_budget(attack: Attack, budget: Budget) -> None:
     """Raise InputError for an attack that needs a budget and has none."""
     if attack.bounded and isinstance(budget, Unbounded):
-        raise InputError(f"{attack.name} needs a budget: give --snr, say, or use opt")
+        raise InputError(f"{attack.name} needs a budget: give an SNR, say, or use opt")
 
 
 def _find(name: str) -> type[Attack]:

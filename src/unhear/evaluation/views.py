@@ -41,7 +41,8 @@ QUALITY_NOTE = """\
 Of the protected recording to the noisy one, with 95 % intervals: SNR in dB, over all and as a
 mean over segments, and A-weighted; the share of its spectrum above the recording's masking
 threshold; largest added sample (full scale is 1); PESQ wide-band and narrow-band; STOI
-and ESTOI. DNSMOS, overall, of the recording before and after."""
+and ESTOI. DNSMOS, overall, of the recording before and after, and of what the attacked
+enhancers make of the protected one, all together."""
 
 CONTROL = "white noise"
 MOST_LINES = 1000

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unhear.errors import FailureError, InputError
+from unhear.errors import AbsentError, FailureError, InputError
 from unhear.external import files
 from unhear.external.adapter import said
 from unhear.weights import offline
@@ -47,7 +47,7 @@ def fetch(repository: str, file: str, name: str) -> Path:
     try:
         return Path(hf_hub_download(repository, file, local_files_only=offline()))
     except LocalEntryNotFoundError as error:
-        raise FailureError(
+        raise AbsentError(
             f"{name} is not in the local hub cache and cannot be downloaded: check the network "
             "connection, or unset UNHEAR_OFFLINE once if it is set"
         ) from error

@@ -109,8 +109,8 @@ def load_mixtures(clips: list[Clip], seed: int) -> tuple[Mixtures, Mixtures]:
     """(training, validation) mixtures of the ``train`` split, with other noise and, where
     there are more than seven, other speakers.
 
-    Raises InputError when the split holds no speech or no noise, a file is not at 16 kHz, or
-    one is silent, which for a noise means its first 85 % or its last 15 %.
+    Raises InputError when the split holds no speech or no noise, a file is missing, damaged or
+    not at 16 kHz, or one is silent, which for a noise means its first 85 % or its last 15 %.
     """
     speech, noise = select(clips, "speech", "train"), select(clips, "noise", "train")
     held_out = _held_out_speakers(speech)

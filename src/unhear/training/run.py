@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from unhear.workers import worker_pool
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from types import ModuleType
 
     from unhear.training.mixtures import Mixtures
 
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 VALIDATION_CLIPS = 24
 VALIDATE_EVERY, SAVE_EVERY = 4, 8  # epochs
-LENGTHS = {"warm_epochs", "adversarial_epochs"}  # what a run may change when it goes on
+# Of the stages: what may change when a run goes on, as long as no stage has ended before.
+LENGTHS = {"warm_epochs", "adversarial_epochs"}
 Curves = dict[str, list[tuple[int, float]]]
 
 
@@ -51,7 +52,8 @@ def train_metricgan(
     goes on from there. ``output`` with ``.png`` added is a picture of the curves.
     Raises InputError when the output exists and ``force`` is not set, cannot be written or
     does not end in ``.safetensors``, when the data cannot be used, or when the checkpoint was
-    made by another recipe or of other recordings.
+    made by another recipe or of other recordings, or is past the end of a stage; FailureError
+    when the training diverges.
     """
     return _train("MetricGAN+", partial(Training, recipe), recipe, data, output, force=force)
 
@@ -62,9 +64,9 @@ def train_segan(data: Path, output: Path, recipe: segan.Recipe, *, force: bool =
     return _train("SEGAN", make, recipe, data, output, force=force)
 
 
-RECIPES: dict[str, tuple[Callable[..., Any], Callable[..., Path]]] = {
-    "metricgan+": (metricgan.Recipe, train_metricgan),
-    "segan": (segan.Recipe, train_segan),
+RECIPES: dict[str, tuple[ModuleType, Callable[..., Path]]] = {  # where its Recipe is, and how
+    "metricgan+": (metricgan, train_metricgan),
+    "segan": (segan, train_segan),
 }
 
 
@@ -109,7 +111,7 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
         task = bar.add_task(title, total=total, completed=training.epoch, note="")
         while training.epoch < total:
             figures = training.run_epoch()
-            _require_finite(figures, training.epoch)
+            _require_finite(training, checkpoint)
             if _due(training.epoch, VALIDATE_EVERY, total):
                 figures |= training.validate(valid, VALIDATION_CLIPS)
             for name, value in figures.items():
@@ -122,14 +124,13 @@ def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> No
                 draw_curves(curves, picture)
 
 
-def _require_finite(losses: dict[str, float], epoch: int) -> None:
+def _require_finite(training: AnyTraining, checkpoint: Path) -> None:
     """Raise FailureError before weights that are none are kept."""
-    for name, value in losses.items():
-        if not isfinite(value):
-            raise FailureError(
-                f"the {name} of epoch {epoch} is {value}: the training has diverged; look for "
-                "damaged recordings, or go on from the last checkpoint with another seed"
-            )
+    if not all(bool(value.isfinite().all()) for value in training.weights().values()):
+        raise FailureError(
+            f"the training has diverged in epoch {training.epoch}: begin anew with another "
+            f"seed, and move {checkpoint} away if it is there"
+        )
 
 
 def _due(epoch: int, every: int, total: int) -> bool:
