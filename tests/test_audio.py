@@ -144,6 +144,16 @@ def test_truncated_wav_is_cut_short(kept: int, tmp_path: Path) -> None:
     assert "cut short" in refusal(path)
 
 
+@pytest.mark.parametrize(("kind", "ending"), [("RF64", ".wav"), ("MP3", ".mp3")])
+def test_other_truncated_files_are_cut_short(kind: str, ending: str, tmp_path: Path) -> None:
+    subtype = "MPEG_LAYER_III" if kind == "MP3" else "PCM_16"
+    path, whole = tmp_path / f"cut{ending}", encoded(kind, subtype, noise(samples=32_000))
+    path.write_bytes(whole)
+    assert abs(read(path).samples.shape[1] - 32_000) < RATE // 10
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "cut short" in refusal(path)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
 def test_truncated_flac_is_refused(share: float, tmp_path: Path) -> None:
     path, whole = tmp_path / "cut.flac", encoded("FLAC", samples=noise(samples=20_000))
@@ -192,6 +202,7 @@ def with_sizes(whole: bytes, riff: int, data: int) -> bytes:
         (0x80000024, 0x80000000),
         (0, 0),
         (36, 0),  # a recorder that was switched off
+        (0xFFFFFFFF, 0),
     ],
 )
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -32,10 +33,11 @@ from unhear.attacks import FGSM
 from unhear.budgets import SignalToNoise
 from unhear.cluster import VERSION, executor, in_process
 from unhear.datasets import Mixture, Noise, Utterance
-from unhear.errors import FailureError, InputError
+from unhear.errors import FailureError, InputError, UnfitError
 from unhear.evaluation import run as run_module
 from unhear.evaluation.plan import Listener, Protection
 from unhear.evaluation.work import Listening, Task
+from unhear.outputs import replacing
 from unhear.pieces import TRIES, DiedError, Workplace, reason, work_through
 
 RATE = 16_000
@@ -197,6 +199,19 @@ def test_a_poison_piece_is_told_of_and_the_rows_of_the_others_are_there(
     assert failure.startswith("two in hiss at 8 dB, fgsm silence")
     assert "every worker died" in failure
     assert seen[-1] == (4, 4)
+
+
+def test_a_full_disk_ends_the_run(tasks, tmp_path, monkeypatch):
+    """Rather than that all attacks are computed for nothing."""
+
+    def protect(task):
+        with replacing(tmp_path / "run" / "protected.flac"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_module, "protect", protect)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UnfitError, match=r"No space left on device.*the same command goes on"):
+        run_module.run(tasks, tmp_path / "run", in_process(), lambda *_: None)
 
 
 def test_what_several_recognisers_read_is_protected_once(tasks, tmp_path, monkeypatch):

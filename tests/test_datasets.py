@@ -98,6 +98,37 @@ def test_names_that_return_in_other_folders_are_paired_by_their_folder(tmp_path:
     ]
 
 
+def test_noisy_sides_that_belong_to_nothing_are_told_of(tmp_path: Path) -> None:
+    """Or the clean recordings would be taken for noisy ones."""
+    rows = ["path,kind,transcript"]
+    for name in ("p1/001", "p2/001"):
+        for kind, folder in (("speech", "wav/clean"), ("noisy", "wav/noisy")):
+            put(tmp_path / folder / f"{name}.wav")
+            rows.append(f"{folder}/{name}.wav,{kind},hi")
+    write(tmp_path / "manifest.csv", "\n".join([*rows, ""]))
+    with pytest.raises(InputError, match=r"belongs to .* such as wav/noisy/p1/001\.wav"):
+        read_speech(tmp_path)
+
+
+def test_folders_that_are_links_are_looked_into(tmp_path: Path) -> None:
+    for name in ("here/a", "elsewhere/b"):
+        put(tmp_path / f"{name}.wav")
+        write(tmp_path / f"{name}.txt", name)
+    (tmp_path / "here/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "here")
+    found = summary(read_speech(tmp_path / "here"))
+    assert found == [("a", "", "here/a"), ("link/b", "link", "elsewhere/b")]
+
+
+def test_json_lines_of_noise_need_no_transcript(tmp_path: Path) -> None:
+    for name in ("a", "bus"):
+        put(tmp_path / f"{name}.wav")
+    lines = ({"path": "a.wav", "text": "hi"}, {"path": "bus.wav", "kind": "noise"})
+    write(tmp_path / "manifest.jsonl", "\n".join(map(json.dumps, lines)))
+    assert summary(read_speech(tmp_path)) == [("a", "", "hi")]
+    assert [noise.path.name for noise in read_noises(tmp_path)] == ["bus.wav"]
+
+
 def test_json_lines_may_use_the_keys_of_nemo(tmp_path: Path) -> None:
     outside = put(tmp_path / "elsewhere" / "b.wav")
     put(tmp_path / "data" / "a.wav")
@@ -118,7 +149,7 @@ def test_voicebank_is_read_as_it_unpacks(ending: str, tmp_path: Path) -> None:
     for name in ("p232_001", "p257_002"):
         put(tmp_path / f"clean_testset_wav{ending}" / f"{name}.wav")
         write(tmp_path / "testset_txt" / f"{name}.txt", f" said by\n{name}\n")
-    noisy = put(tmp_path / f"noisy_testset_wav{ending}" / "p232_001.wav")
+    noisy = put(tmp_path / "noisy_testset_wav" / "p232_001.wav")  # even if only one is 16k
     put(tmp_path / f"clean_trainset_28spk_wav{ending}" / "p226_001.wav")
     write(tmp_path / "trainset_28spk_txt" / "p226_001.txt", "to learn from")
     write(tmp_path / f"clean_testset_wav{ending}" / "._p232_001.wav", "left by a Mac")
@@ -179,7 +210,7 @@ BAD_SPEECH = {
     "no column": ({"manifest.csv": "path,kind\na.wav,speech\n"}, "lacks the column transcript"),
     "no column in one line": (
         {"manifest.jsonl": '{"path": "a.wav", "text": "hi"}\n{"text": "hi"}'},
-        "lacks the column path: add it",
+        r"clip 2 of .*manifest\.jsonl has no path: add it",
     ),
     "no path": ({"manifest.csv": "path,transcript\n,hi\n"}, r"clip 1 of .* has no path"),
     "no file": (
@@ -525,6 +556,16 @@ def test_other_rates_and_channels_become_mono_at_16_khz(tmp_path: Path) -> None:
     assert clean.sample_rate == noisy.sample_rate == RATE
     assert clean.samples.shape == noisy.samples.shape == (1, RATE // 2)
     assert clean.subtype == noisy.subtype == "PCM_16"
+
+
+def test_what_would_clip_is_turned_down_with_its_other_side(tmp_path: Path) -> None:
+    for name, peak in (("clean", 0.5), ("noisy", 1.5)):
+        soundfile.write(tmp_path / f"{name}.wav", tone(0.5, peak), RATE, "FLOAT")
+    pair = Utterance("p", tmp_path / "clean.wav", "", "hi", noisy=tmp_path / "noisy.wav")
+    clean, noisy = Mixture(pair).load()
+    assert clean is not None
+    assert np.abs(noisy.samples).max() == pytest.approx(0.99, abs=1e-3)
+    assert np.abs(clean.samples).max() == pytest.approx(0.33, abs=1e-3)
 
 
 def test_noisy_recordings_are_taken_as_they_are(utterances: list[Utterance]) -> None:

@@ -218,7 +218,10 @@ def test_a_folder_in_use_is_left_alone(data, finished):
         shown = unhear(
             [*command(data, finished[0], *GRID), "--so-far"], cache=finished[0].parent
         )
-    assert done.returncode == 2
+        others = [*command(data, finished[0], "--attack", "pgd"), "--so-far"]
+        nothing = unhear(others, cache=finished[0].parent, check=False)
+    assert done.returncode == nothing.returncode == 2
+    assert "has rows, but none of these choices" in nothing.stderr
     assert "another process is working in" in done.stderr
     assert shown.stdout == finished[1].stdout
 

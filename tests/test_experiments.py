@@ -100,12 +100,29 @@ def test_erase_names_the_faintest_that_is_enough():
     rows = [row(attack=attack, after=after, budget=budget) for attack, budget, after in ways]
     for each, (attack, budget, _) in zip(rows, ways, strict=True):
         each["protection"] = f"{attack}, {budget}"
+        each["figures"]["snr_db"] = float(budget.split()[0])
     found = EXPERIMENTS["erase"].show(rows)
     (line,) = found.headlines
     assert line.value == "100 %"
     assert "pgd, 30 dB" in line.text
     assert found.heat_maps[0].values == [[100, 100, 25, 50]]
     assert found.tables[0].rows[1][:2] == ["x", "pgd, 30 dB"]
+
+
+def test_erase_asks_for_enough_at_every_snr_of_speech():
+    rows = [
+        row(snr_db=snr_db, attack="pgd", after=after, budget=budget)
+        for budget, afters in (("30 dB", ["", "red"]), ("20 dB", ["", ""]))
+        for snr_db, after in zip((0.0, 8.0), afters, strict=True)
+    ]
+    for each in rows:
+        each["protection"] = each["about"]["budget"]
+        each["figures"]["snr_db"] = float(each["protection"].split()[0])
+    (line,) = EXPERIMENTS["erase"].show(rows).headlines
+    assert "20 dB" in line.text
+    assert "with 90 % at each" in line.text
+    (line,) = EXPERIMENTS["erase"].show(rows[:2]).headlines
+    assert "75 % at the hardest" in line.text
 
 
 def told_apart():

@@ -31,6 +31,10 @@ def test_text_is_normalised_by_whispers_rules():
         ("", "thank you", 2, 0),
         ("", "", 0, 0),
         ("colour", "color", 0, 1),
+        ("hello world", "Hello world...", 0, 2),
+        ("hello world …", "hello $ world…", 0, 2),
+        ("...", "hello", 1, 0),
+        ("it costs $5.50", "it costs $5.50.", 0, 3),
     ],
 )
 def test_word_errors_are_the_fewest_edits(said: str, heard: str, errors: int, words: int):

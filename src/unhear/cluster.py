@@ -29,6 +29,10 @@ VERSION = f"{__version__} (method {method.ALL})"  # workers of another one make 
 LOCAL = "local"
 CONNECT_SECONDS = 10
 FIRST_WORKER_SECONDS = 60
+SEVERAL_THREADS = (
+    "has several threads, with which results are not the same: start it with "
+    "`OMP_NUM_THREADS=1 dask worker … --nthreads 1`"
+)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -215,6 +219,8 @@ class _Home:
             )
         if not self.folder.is_dir():
             raise UnfitError(f"a worker does not see {self.folder}: let it share that folder")
+        if os.environ.get("OMP_NUM_THREADS") != "1":
+            raise UnfitError(f"a worker {SEVERAL_THREADS}")
         os.environ |= {"UNHEAR_WEIGHTS": str(self.weights), "UNHEAR_OFFLINE": self.offline}
         with one_thread(), chdir(self.folder):
             return function()
@@ -257,10 +263,7 @@ def _check_worker(worker: str, threads: int, found: Any) -> None:
             f"the worker {worker} has unhear {version}, and this is {VERSION}: install the same"
         )
     if threads != 1 or of_libraries != "1":
-        raise InputError(
-            f"the worker {worker} has several threads, with which results are not the same: "
-            "start it with `OMP_NUM_THREADS=1 dask worker … --nthreads 1`"
-        )
+        raise InputError(f"the worker {worker} {SEVERAL_THREADS}")
     if unseen:
         raise InputError(
             f"the worker {worker} does not see {unseen}: the machines of a cluster have "

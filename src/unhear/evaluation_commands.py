@@ -141,6 +141,11 @@ def _run(plans: list[Plan], place: Place) -> tuple[list[tuple[list[Task], list[R
                 lambda done, total: bar.update(shown, completed=done, total=total),
             )
     done = [(wanted[plan], rows_of(wanted[plan], outcome.rows)) for plan in plans]
+    if place.so_far and not any(rows for _, rows in done):
+        raise InputError(
+            f"{place.folder} has rows, but none of these choices: give those of the run, "
+            "--model among them"
+        )
     return done, outcome
 
 

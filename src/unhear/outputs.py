@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import sqlite3
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 LONGEST_NAME = 220  # bytes, of the 255 of a file name, for what is put around it
 
 
@@ -38,6 +41,14 @@ def replacing(path: Path) -> Generator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether an error comes of a disk that takes nothing more, whatever is to be written."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.OperationalError):
+        return cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+    return isinstance(cause, OSError) and cause.errno in NO_ROOM
 
 
 def hidden_beside(path: Path, ending: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 # Left in RIFF headers by those who could not go back: 0xFFFFFFFF by ffmpeg, 0x7FFFF000 by SoX,
 # less what is no whole sample, others 2 GiB.
 UNKNOWN_SIZES = (range(0x7FFFE000, 0x80000001), range(0xFFFFF000, 0x100000000))
+UNKNOWN = 0xFFFFFFFF  # in RF64: stands elsewhere
 LARGEST_WAV = 0xFFFFFFFF  # bytes of audio; players differ on what is larger
 
 
@@ -25,16 +25,27 @@ def whole(path: Path) -> Path | io.FileIO:
     """
     with path.open("rb") as file:
         head = file.read(12)
-        if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        if len(head) < 12 or head[:4] not in {b"RIFF", b"RF64"} or head[8:] != b"WAVE":
             return path
-        promised = 8 + int.from_bytes(head[4:8], "little")
+        promised, large = 8 + int.from_bytes(head[4:8], "little"), 0
         while len(chunk := file.read(8)) == 8:
             name, length = struct.unpack("<4sI", chunk)
             begin = file.tell()
+            if name == b"data" and head[:4] == b"RF64":
+                return _checked_large(path, begin, length if length < UNKNOWN else large)
             if name == b"data":
                 return _checked(path, begin, length, promised)
-            file.seek(length + length % 2, os.SEEK_CUR)
+            if name == b"ds64":
+                large = int.from_bytes(file.read(16)[8:], "little")
+            file.seek(begin + length + length % 2)
     raise InputError(cut_short(path))
+
+
+def _checked_large(path: Path, begin: int, length: int) -> Path:
+    """RF64, whose sizes have 64 bits; 0 and the largest were never filled in."""
+    if length != 2**64 - 1 and begin + length > path.stat().st_size:
+        raise InputError(cut_short(path))
+    return path
 
 
 def _checked(path: Path, begin: int, length: int, promised: int) -> Path | io.FileIO:
@@ -42,7 +53,8 @@ def _checked(path: Path, begin: int, length: int, promised: int) -> Path | io.Fi
     size = path.stat().st_size
     if size - begin > LARGEST_WAV:
         raise InputError(f"{path} is larger than a WAV file can be (4 GiB): convert it to FLAC")
-    if length == 0 and promised <= begin < size:
+    unfilled = promised <= begin or promised - 8 == UNKNOWN
+    if length == 0 and unfilled and begin < size:
         return _WithSize(path, begin)
     if begin + length > size and not any(length in each for each in UNKNOWN_SIZES):
         raise InputError(cut_short(path))

@@ -79,12 +79,19 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
 
     ``path``, relative to the manifest, and ``transcript`` are needed; JSON Lines may call
     them ``audio_filepath`` and ``text``. Where ``kind`` and ``split`` are given, they count.
+    Raises InputError when there are noisy rows, and none belongs to speech.
     """
     manifest, rows = rows_of(source, split, {"path", "transcript"})
     spoken = [row for row in rows if row.get("kind") in {None, "", "speech"}]
     noisy = [row for row in rows if row.get("kind") == "noisy"]
     again = _repeated(spoken) | _repeated(noisy)
     sides = {_pair(row, again): row for row in noisy}
+    if sides and sides.keys().isdisjoint(_pair(row, again) for row in spoken):
+        raise InputError(
+            f"no row of kind noisy of {manifest} belongs to a row of speech, such as "
+            f"{noisy[0]['path']}: give both the same file name, or the same path below their "
+            "first folder"
+        )
     return [_utterance(manifest, row, sides.get(_pair(row, again))) for row in spoken]
 
 
@@ -160,7 +167,8 @@ def _read_csv(manifest: Path) -> tuple[set[str], list[Row]]:
 def _read_json_lines(manifest: Path) -> tuple[set[str], list[Row]]:
     lines = enumerate(read_text(manifest).split("\n"), 1)
     rows = [_texts(_json(line, manifest, number)) for number, line in lines if line.strip()]
-    return set.intersection(*(set(row) for row in rows)) if rows else set(), rows
+    columns = {column for row in rows for column in row}
+    return columns, [dict.fromkeys(columns, "") | row for row in rows]
 
 
 def _json(line: str, manifest: Path, number: int) -> dict[str | None, object]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unhear.audio import READABLE
 from unhear.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RUN_LOCK = ".unhear.lock"  # in every folder that an evaluation writes into
 
@@ -25,9 +29,9 @@ class Utterance:
 
 def recordings(folder: Path) -> list[Path]:
     """The audio files anywhere below the folder, by name; hidden files are none, nor is what
-    `unhear evaluate` has left in a folder there.
+    `unhear evaluate` has left in a folder there. Links to folders are followed.
     """
-    found = list(folder.rglob("*"))
+    found = list(_below(folder))
     runs = {path.parent for path in found if path.name == RUN_LOCK}
     return sorted(
         path
@@ -37,6 +41,17 @@ def recordings(folder: Path) -> list[Path]:
         and path.is_file()
         and runs.isdisjoint(path.parents)
     )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files there; no folder twice, though links may lead around in circles."""
+    seen: set[Path] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        if (place := Path(here).resolve()) in seen:
+            folders.clear()
+        else:
+            seen.add(place)
+            yield from (Path(here, name) for name in files)
 
 
 def name_in(folder: Path, path: Path) -> str:

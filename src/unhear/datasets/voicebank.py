@@ -16,7 +16,7 @@ SETS = {"test": "testset", "train": "trainset_28spk"}
 
 def matches(source: Path) -> bool:
     """Whether one of the clean sets is there, be it ``_wav`` or ``_wav_16k``."""
-    return any(_clean_folder(source, split) for split in SETS)
+    return any(_folder(source, "clean", split) for split in SETS)
 
 
 def read_speech(source: Path, split: str) -> list[Utterance]:
@@ -24,20 +24,20 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
 
     Raises InputError when the split's clean recordings or texts are missing.
     """
-    clean = _clean_folder(source, split)
+    clean = _folder(source, "clean", split)
     if clean is None:
         raise InputError(
             f"{source} holds no VoiceBank+DEMAND recordings of split {split}: "
             f"unpack clean_{SETS.get(split, split)}_wav there"
         )
     texts = source / f"{SETS[split]}_txt"
-    noisy = source / clean.name.replace("clean", "noisy")
+    noisy = _folder(source, "noisy", split) or source
     return [_utterance(path, texts, noisy) for path in recordings(clean)]
 
 
-def _clean_folder(source: Path, split: str) -> Path | None:
-    """The first of the set's variants: at 48 kHz before resampled ones."""
-    folders = source.glob(f"clean_{SETS[split]}_wav*") if split in SETS else ()
+def _folder(source: Path, kind: str, split: str) -> Path | None:
+    """The first of the set's variants, clean or noisy: at 48 kHz before resampled ones."""
+    folders = source.glob(f"{kind}_{SETS[split]}_wav*") if split in SETS else ()
     return min((folder for folder in folders if folder.is_dir()), default=None)
 
 

@@ -58,10 +58,15 @@ def _headline(against: str, way: str, rows: list[Row]) -> Headline:
         found, said = wer(rows, NORMALISED), "of the words are wrong"
     return Headline(
         f"{found.value:.0f} %",
-        f"{said} after {against} has enhanced {what} {way} "
+        f"{said} after {_who(against)} has enhanced {what} {way} "
         f"({found.evidence('.0f')}, at all SNRs, peak-normalised); "
         f"WER {de(rows).value:+.0f} points against the unprotected recordings.",
     )
+
+
+def _who(against: str) -> str:
+    several = against.count(", ") + 1
+    return f"one of the {several} ({against}; all counted together)" if several > 1 else against
 
 
 def _plots(rows: Sequence[Row]) -> list[Plot]:

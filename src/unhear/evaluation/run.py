@@ -14,6 +14,7 @@ from unhear.errors import FailureError, InputError, UnfitError
 from unhear.evaluation import rows as rowsfile
 from unhear.evaluation.rows import ROWS, SECONDS
 from unhear.evaluation.work import PROTECTED, Task, judge, protect
+from unhear.outputs import is_out_of_room
 from unhear.pieces import reason, work_through
 from unhear.workers import one_thread
 
@@ -221,8 +222,13 @@ def _do(piece: _Piece) -> Row | None:
             "same command to go on (an enhancer of your own has to load its weights: random "
             "ones are others in every process)"
         )
-    with one_thread():
-        return protect(task) if listener is None else judge(task, listener)
+    try:
+        with one_thread():
+            return protect(task) if listener is None else judge(task, listener)
+    except InputError as error:
+        if is_out_of_room(error):  # for the others, too: it would all be done for nothing
+            raise UnfitError(f"{error}; the same command goes on") from error
+        raise
 
 
 def _told(task: Task, listener: Listener | None, error: BaseException) -> str:

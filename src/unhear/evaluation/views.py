@@ -115,10 +115,15 @@ def wer_plot(title: str, rows: Sequence[Row], *, normalised: bool) -> Plot:
     before = "enhanced_normalised" if normalised else "enhanced"
     after = NORMALISED if normalised else RAW
     ways = by_protection(rows)
-    first = next(iter(ways.values()))
+
+    def read(signal: str) -> list[Row]:
+        """Of the first way of protecting whose rows have it: in all it is the same."""
+        having = (own for own in ways.values() if any(signal in row["heard"] for row in own))
+        return next(having, [])
+
     lines = [
-        series("noisy", first, lambda own: wer(own, "noisy")),
-        series("enhanced", first, lambda own: wer(own, before)),
+        series("noisy", read("noisy"), lambda own: wer(own, "noisy")),
+        series("enhanced", read(before), lambda own: wer(own, before)),
         *(series(name, own, lambda each: wer(each, after)) for name, own in ways.items()),
     ]
     return Plot(title, SNR_LABEL, f"WER in %, {CAPPED}", lines, y_limits=(0.0, 105.0))

@@ -75,18 +75,32 @@ def _headlines(rows: list[Row]) -> list[Headline]:
     found: list[Headline] = []
     attacked = [row for row in rows if not is_control(row)]
     for name, own in by(attacked, _attacked).items():
-        ways = {way: wer(of_way, NORMALISED) for way, of_way in by_protection(own).items()}
-        enough = [way for way, estimate in ways.items() if estimate.value >= ENOUGH]
-        way = enough[-1] if enough else max(ways, key=lambda each: ways[each].value)
+        ways = by_protection(own)
+        enough = [way for way, of_way in ways.items() if _least(of_way) >= ENOUGH]
+        way = (
+            max(enough, key=lambda each: mean(ways[each], "snr_db").value)
+            if enough
+            else max(ways, key=lambda each: _least(ways[each]))
+        )
+        over_all = wer(ways[way], NORMALISED)
         found.append(
             Headline(
-                f"{ways[way].value:.0f} %",
+                f"{over_all.value:.0f} %",
                 f"of the words are wrong after {name} at full scale, {way} "
-                f"({ways[way].evidence('.0f')}): "
-                + ("the faintest of those with 90 %." if enough else "the most of any."),
+                f"({over_all.evidence('.0f')}, over all SNRs of speech): "
+                + (
+                    f"the faintest of those with {ENOUGH:.0f} % at each."
+                    if enough
+                    else f"the most of any, {_least(ways[way]):.0f} % at the hardest."
+                ),
             )
         )
     return found
+
+
+def _least(rows: list[Row]) -> float:
+    """WER at the SNR of speech to noise at which most of the words are left."""
+    return min(wer(own, NORMALISED).value for own in group(rows, "snr_db").values())
 
 
 def _lines(rows: list[Row]) -> list[list[Value]]:

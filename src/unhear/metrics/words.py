@@ -52,9 +52,11 @@ def normalise_text(text: str, language: str = "en") -> str:
 
     Radford et al., arXiv 2212.04356, appendix C. Languages other than English get only the
     evening out of case and punctuation; where no spaces are written between words, letters
-    count as such. The vowel points of Arabic, Hebrew and the like are left out.
+    count as such. The vowel points of Arabic, Hebrew and the like are left out, and so is what
+    their normaliser leaves of a sign without a word, such as the dot of "and then...".
     """
-    return " ".join(_normaliser(language)(text).split())
+    words = _normaliser(language)(text).split()
+    return " ".join(word for word in words if re.search(r"\w", word))
 
 
 def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
@@ -88,7 +90,7 @@ def de(before: float, after: float) -> float:
 
 def is_empty(text: str, language: str = "en") -> bool:
     """Whether no word is left once the text is normalised, as of silence: WER exactly 100 %."""
-    return re.search(r"\w", normalise_text(text, language)) is None
+    return not normalise_text(text, language)
 
 
 def is_looping(text: str, language: str = "en") -> bool:

@@ -5,7 +5,7 @@ const sortKey = (row, column) => {
   const text = cell.textContent.trim();
   // A figure with its interval, or with a second one, goes by the first.
   const [, sign, size] = text.match(/^([−+-]?)(\d+(?:\.\d+)?)(?: [(/].*)?$/) ?? [];
-  const read = text === "–" ? "NaN" : size && `${sign === "−" ? "-" : sign}${size}`;
+  const read = text.startsWith("–") ? "NaN" : size && `${sign === "−" ? "-" : sign}${size}`;
   const found = cell.dataset.number ?? read;
   if (found === undefined) return [1, text];
   const number = Number(found);
