@@ -154,6 +154,16 @@ def test_other_truncated_files_are_cut_short(kind: str, ending: str, tmp_path: P
     assert "cut short" in refusal(path)
 
 
+def test_an_mp3_that_does_not_say_how_long_it_is_is_read(tmp_path: Path) -> None:
+    """Its length is guessed from the first frame, which holds nothing but silence."""
+    path = tmp_path / "radio.mp3"
+    sound = np.concatenate([np.zeros(24_000), noise(samples=24_000)[0]])
+    soundfile.write(path, sound, RATE, "MPEG_LAYER_III", bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    path.write_bytes(content[content.index(content[:2], 4) :])  # without its first frame
+    assert read(path).samples.shape[1] >= 48_000
+
+
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
 def test_truncated_flac_is_refused(share: float, tmp_path: Path) -> None:
     path, whole = tmp_path / "cut.flac", encoded("FLAC", samples=noise(samples=20_000))

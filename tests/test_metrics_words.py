@@ -131,6 +131,7 @@ def test_any_phrase_of_up_to_six_words_loops(words: int, repeats: int):
         ("كِتَاب جديد", "كتاب جديد", "ar", WordErrors(0, 2)),  # points are rarely written
         ("אֲנִי", "אני", "he", WordErrors(0, 1)),
         ("សួស្តី", "សួស្តី", "km", WordErrors(0, 2)),
+        ("မာ", "မ", "my", WordErrors(1, 2)),
     ],
 )
 def test_other_scripts_are_counted_as_they_are_read(

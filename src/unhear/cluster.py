@@ -20,7 +20,7 @@ from unhear import __version__, method
 from unhear.errors import FailureError, InputError, UnfitError
 from unhear.pieces import DiedError, Workplace
 from unhear.weights import cache_folder
-from unhear.workers import WorkerProcesses, one_thread
+from unhear.workers import WorkerProcesses, one_thread, use_one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -90,6 +90,7 @@ def _local(jobs: int | None) -> Generator[Workplace]:
     import dask.config
     from dask.system import CPU_COUNT
 
+    use_one_thread()  # workers find it in the environment
     with (
         TemporaryDirectory(prefix="unhear-dask-") as folder,
         # It tells of every death: `work_through` is who tries again.

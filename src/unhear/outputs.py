@@ -47,7 +47,7 @@ def is_out_of_room(error: BaseException) -> bool:
     """Whether an error comes of a disk that takes nothing more, whatever is to be written."""
     cause = error.__cause__
     if isinstance(cause, sqlite3.OperationalError):
-        return cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(cause, OSError) and cause.errno in NO_ROOM
 
 

@@ -89,15 +89,28 @@ def check_whole(file: soundfile.SoundFile, samples: int, path: Path) -> None:
     """Raise InputError when there is nothing to read, or less than the header promises."""
     if samples == 0:
         raise InputError(f"{path} holds no samples: record it again")
-    if file.frames - samples > _tolerated(file):
+    if file.frames - samples > _tolerated(file, path):
         raise InputError(riff.cut_short(path))
 
 
-def _tolerated(file: soundfile.SoundFile) -> float:
-    """Samples that may be missing: an MP3 file's padding is in its length, which some guess."""
-    if file.subtype == "VORBIS":
+def _tolerated(file: soundfile.SoundFile, path: Path) -> float:
+    """Samples that may be missing: an MP3 file's padding is in its length, where it has one."""
+    if file.subtype == "VORBIS" or (file.format == "MP3" and not _states_its_length(path)):
         return inf
     return max(0.1 * file.samplerate, 0.01 * file.frames) if file.format == "MP3" else 0.0
+
+
+def _states_its_length(path: Path) -> bool:
+    """Whether an MP3 file begins with a frame that does, behind its tag; else it is guessed."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        tag = head[:3] == b"ID3"
+        # Four bytes of seven bits each.
+        file.seek(
+            10 + sum(byte << 7 * (3 - at) for at, byte in enumerate(head[6:])) if tag else 0
+        )
+        frame = file.read(1024)
+    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def check_finite(

@@ -79,20 +79,26 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
 
     ``path``, relative to the manifest, and ``transcript`` are needed; JSON Lines may call
     them ``audio_filepath`` and ``text``. Where ``kind`` and ``split`` are given, they count.
-    Raises InputError when there are noisy rows, and none belongs to speech.
+    Raises InputError when a row of speech has no transcript, be it an empty one.
     """
     manifest, rows = rows_of(source, split, {"path", "transcript"})
     spoken = [row for row in rows if row.get("kind") in {None, "", "speech"}]
     noisy = [row for row in rows if row.get("kind") == "noisy"]
     again = _repeated(spoken) | _repeated(noisy)
     sides = {_pair(row, again): row for row in noisy}
-    if sides and sides.keys().isdisjoint(_pair(row, again) for row in spoken):
+    return [_utterance(manifest, row, sides.get(_pair(row, again))) for row in spoken]
+
+
+def require_pairs(source: Path, split: str = "test") -> None:
+    """Raise InputError when there are noisy rows, and none belongs to a row of speech."""
+    manifest, rows = rows_of(source, split, {"path"})
+    noisy = [row["path"] for row in rows if row.get("kind") == "noisy"]
+    if noisy and not any(each.noisy for each in read_speech(source, split)):
         raise InputError(
             f"no row of kind noisy of {manifest} belongs to a row of speech, such as "
-            f"{noisy[0]['path']}: give both the same file name, or the same path below their "
-            "first folder"
+            f"{noisy[0]}: give both the same file name, or the same path below their first "
+            "folder"
         )
-    return [_utterance(manifest, row, sides.get(_pair(row, again))) for row in spoken]
 
 
 def _repeated(rows: list[Row]) -> set[str]:
@@ -111,6 +117,8 @@ def _pair(row: Row, repeated: set[str]) -> tuple[str, ...]:
 
 def _utterance(manifest: Path, row: Row, noisy: Row | None) -> Utterance:
     path = path_of(manifest, row)
+    if "transcript" not in row:
+        raise InputError(f"{row['path']} in {manifest} has no transcript: add what is said")
     return Utterance(
         name_in(manifest.parent, path),
         path,
@@ -137,7 +145,7 @@ def rows_of(source: Path, split: str, needed: set[str]) -> tuple[Path, list[Row]
 
 
 def read_rows(manifest: Path, needed: set[str]) -> list[Row]:
-    """Every row as texts by column, an empty one where nothing is given.
+    """Every row as texts by column; in JSON Lines some may have fewer.
 
     Raises InputError when the manifest cannot be read, a needed column is missing or a row
     names no path.
@@ -147,7 +155,7 @@ def read_rows(manifest: Path, needed: set[str]) -> list[Row]:
     if missing := needed - columns:
         raise InputError(f"{manifest} lacks the column {', '.join(sorted(missing))}: add it")
     for number, row in enumerate(rows, 1):
-        if not row["path"]:
+        if not row.get("path"):
             raise InputError(f"clip {number} of {manifest} has no path: add it")
     return rows
 
@@ -167,8 +175,7 @@ def _read_csv(manifest: Path) -> tuple[set[str], list[Row]]:
 def _read_json_lines(manifest: Path) -> tuple[set[str], list[Row]]:
     lines = enumerate(read_text(manifest).split("\n"), 1)
     rows = [_texts(_json(line, manifest, number)) for number, line in lines if line.strip()]
-    columns = {column for row in rows for column in row}
-    return columns, [dict.fromkeys(columns, "") | row for row in rows]
+    return {column for row in rows for column in row}, rows
 
 
 def _json(line: str, manifest: Path, number: int) -> dict[str | None, object]:

@@ -56,16 +56,14 @@ class Mixture:
         if self.noise is not None and self.snr_db is not None:
             return self._mixed(self.noise, self.snr_db)
         if self.utterance.noisy is None:
-            noisy = _read(self.utterance.path)
-            return None, _stored(_unclipped(noisy) * noisy)
+            return None, _stored(_read(self.utterance.path))
         clean, noisy = _read(self.utterance.path), _read(self.utterance.noisy)
         if clean.size != noisy.size:
             raise InputError(
                 f"{self.utterance.noisy} and {self.utterance.path} differ in length: "
                 "give recordings of the same time"
             )
-        gain = _unclipped(clean, noisy)
-        return _stored(gain * clean), _stored(gain * noisy)
+        return _stored(clean), _stored(noisy)
 
     def _mixed(self, noise: Noise, snr_db: float) -> tuple[audio.Recording, audio.Recording]:
         clean, sound = _read(self.utterance.path), _read(noise.path)
@@ -183,12 +181,6 @@ def seconds_of(path: Path) -> float:
 
 def _read(path: Path) -> Float[np.ndarray, " time"]:
     return audio.downmixed(audio.read(path), SAMPLE_RATE)
-
-
-def _unclipped(*signals: Float[np.ndarray, " time"]) -> float:
-    """What recordings are multiplied by: 1, where none would clip."""
-    peak = max(float(np.abs(samples).max()) for samples in signals)
-    return HEADROOM / peak if peak > 1 else 1.0
 
 
 def _stored(samples: Float[np.ndarray, " time"]) -> audio.Recording:

@@ -44,14 +44,19 @@ def recordings(folder: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All files there; no folder twice, though links may lead around in circles."""
+    """All files there; no folder twice, and those that are no links first."""
     seen: set[Path] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        if (place := Path(here).resolve()) in seen:
-            folders.clear()
-        else:
+    waiting = [folder]
+    while waiting:
+        for here, folders, files in os.walk(waiting.pop(0)):
+            if (place := Path(here).resolve()) in seen:
+                folders.clear()
+                continue
             seen.add(place)
             yield from (Path(here, name) for name in files)
+            links = sorted(name for name in folders if Path(here, name).is_symlink())
+            waiting += [Path(here, name) for name in links]
+            folders[:] = sorted({*folders} - {*links})
 
 
 def name_in(folder: Path, path: Path) -> str:

@@ -31,7 +31,8 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
             f"unpack clean_{SETS.get(split, split)}_wav there"
         )
     texts = source / f"{SETS[split]}_txt"
-    noisy = _folder(source, "noisy", split) or source
+    alike = source / clean.name.replace("clean", "noisy")
+    noisy = alike if alike.is_dir() else _folder(source, "noisy", split) or alike
     return [_utterance(path, texts, noisy) for path in recordings(clean)]
 
 

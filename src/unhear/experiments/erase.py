@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
-from unhear.evaluation.estimates import NORMALISED, RAW, clips, de, mean, wer
+from unhear.evaluation.estimates import NORMALISED, RAW, clips, de, defined, mean, wer
 from unhear.evaluation.findings import Findings
 from unhear.evaluation.rows import group
 from unhear.evaluation.views import by, by_protection, heard_as_attacked, is_control, matrix
@@ -75,7 +76,9 @@ def _headlines(rows: list[Row]) -> list[Headline]:
     found: list[Headline] = []
     attacked = [row for row in rows if not is_control(row)]
     for name, own in by(attacked, _attacked).items():
-        ways = by_protection(own)
+        ways = {way: of for way, of in by_protection(own).items() if not isnan(_least(of))}
+        if not ways:
+            continue
         enough = [way for way, of_way in ways.items() if _least(of_way) >= ENOUGH]
         way = (
             max(enough, key=lambda each: mean(ways[each], "snr_db").value)
@@ -100,7 +103,8 @@ def _headlines(rows: list[Row]) -> list[Headline]:
 
 def _least(rows: list[Row]) -> float:
     """WER at the SNR of speech to noise at which most of the words are left."""
-    return min(wer(own, NORMALISED).value for own in group(rows, "snr_db").values())
+    found = {snr: wer(own, NORMALISED) for snr, own in group(rows, "snr_db").items()}
+    return min((each.value for each in defined(found).values()), default=nan)
 
 
 def _lines(rows: list[Row]) -> list[list[Value]]:

@@ -56,7 +56,12 @@ def normalise_text(text: str, language: str = "en") -> str:
     their normaliser leaves of a sign without a word, such as the dot of "and then...".
     """
     words = _normaliser(language)(text).split()
-    return " ".join(word for word in words if re.search(r"\w", word))
+    return " ".join(word for word in words if any(map(_is_of_a_word, word)))
+
+
+def _is_of_a_word(sign: str) -> bool:
+    """A letter, a digit, or a vowel that stands by itself, as in Burmese."""
+    return sign.isalnum() or unicodedata.category(sign) == "Mc"
 
 
 def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
