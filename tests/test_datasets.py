@@ -107,9 +107,10 @@ def test_noisy_sides_that_belong_to_nothing_are_told_of(tmp_path: Path) -> None:
             put(tmp_path / folder / f"{name}.wav")
             rows.append(f"{folder}/{name}.wav,{kind},hi")
     write(tmp_path / "manifest.csv", "\n".join([*rows, ""]))
-    assert len(read_speech(tmp_path)) == 2  # to be mixed with noise
+    speech = read_speech(tmp_path)
+    assert len(speech) == 2  # to be mixed with noise
     with pytest.raises(InputError, match=r"belongs to .* such as wav/noisy/p1/001\.wav"):
-        require_pairs(tmp_path)
+        require_pairs(tmp_path, speech)
 
 
 def test_folders_that_are_links_are_looked_into(tmp_path: Path) -> None:

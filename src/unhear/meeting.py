@@ -158,10 +158,8 @@ def _serve(waiting: Sequence[Strand[Any]]) -> None:
 def _who_goes(asking: Sequence[Strand[Any]]) -> list[Strand[Any]]:
     """The first in the order of :func:`_serve`, and who can go with them: a minute at most."""
     first = min(asking, key=lambda strand: strand.question.kind[:2]).question
-    enhancer, seconds = first.enhancer, BATCH_SECONDS
-    if enhancer.device == "cpu":
-        seconds = min(seconds, enhancer.seconds_at_once)
-    most = seconds * enhancer.card.sample_rate
+    enhancer = first.enhancer
+    most = min(BATCH_SECONDS * enhancer.card.sample_rate, enhancer.samples_at_once)
     going: list[Strand[Any]] = []
     rows = longest = 0
     for strand in asking:

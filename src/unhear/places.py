@@ -30,16 +30,23 @@ def output_paths(inputs: Sequence[Path], output: Path) -> list[Path]:
     else:
         paths = [output / _kept_name(path) for path in inputs]
     sources = {_identity(each) for each in inputs if each.exists()}
-    # Many disks do not tell capitals from small letters.
-    counts = Counter(str(path).casefold() for path in paths)
+    twice = _clashing(paths)
     for path in paths:
-        if counts[str(path).casefold()] > 1:
+        if path in twice:
             raise InputError(f"two inputs would both become {path}: protect them one by one")
         if path.exists() and _identity(path) in sources:
             raise InputError(
                 f"{path} is an input and would be overwritten: name another output"
             )
     return paths
+
+
+def _clashing(paths: Sequence[Path]) -> set[Path]:
+    """Those of which another is the same file: many disks do not tell capitals from small
+    letters.
+    """
+    counts = Counter(str(path).casefold() for path in paths)
+    return {path for path in paths if counts[str(path).casefold()] > 1}
 
 
 def _check_no_value(inputs: Iterable[Path]) -> None:
@@ -92,9 +99,9 @@ def page_of(output: Path, folder: Path) -> Path:
 def check_pages(outputs: Sequence[Path], folder: Path, *, force: bool) -> None:
     """Raise InputError when the pages on ``outputs`` cannot be written into ``folder``."""
     pages = [page_of(path, folder) for path in outputs]
-    counts = Counter(str(page).casefold() for page in pages)
+    twice = _clashing(pages)
     for page in pages:
-        if counts[str(page).casefold()] > 1:
+        if page in twice:
             raise InputError(f"two recordings would both have {page}: protect them one by one")
         if page.exists() and not force:
             raise InputError(f"{page} exists: name another folder or pass --force")

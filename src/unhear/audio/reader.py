@@ -95,9 +95,9 @@ def check_whole(file: soundfile.SoundFile, samples: int, path: Path) -> None:
 
 def _tolerated(file: soundfile.SoundFile, path: Path) -> float:
     """Samples that may be missing: an MP3 file's padding is in its length, where it has one."""
-    if file.subtype == "VORBIS" or (file.format == "MP3" and not _states_its_length(path)):
-        return inf
-    return max(0.1 * file.samplerate, 0.01 * file.frames) if file.format == "MP3" else 0.0
+    if file.format == "MP3" and _states_its_length(path):
+        return max(0.1 * file.samplerate, 0.01 * file.frames)
+    return inf if file.format == "MP3" or file.subtype == "VORBIS" else 0.0
 
 
 def _states_its_length(path: Path) -> bool:

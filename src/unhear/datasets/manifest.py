@@ -14,7 +14,7 @@ from unhear.datasets.utterance import Utterance, existing, name_in, read_text
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MANIFEST = "manifest.csv"
 NAMES = (MANIFEST, "manifest.jsonl")
@@ -89,11 +89,11 @@ def read_speech(source: Path, split: str) -> list[Utterance]:
     return [_utterance(manifest, row, sides.get(_pair(row, again))) for row in spoken]
 
 
-def require_pairs(source: Path, split: str = "test") -> None:
-    """Raise InputError when there are noisy rows, and none belongs to a row of speech."""
+def require_pairs(source: Path, speech: Sequence[Utterance], split: str = "test") -> None:
+    """Raise InputError when there are noisy rows, and none belongs to the ``speech`` there."""
     manifest, rows = rows_of(source, split, {"path"})
     noisy = [row["path"] for row in rows if row.get("kind") == "noisy"]
-    if noisy and not any(each.noisy for each in read_speech(source, split)):
+    if noisy and not any(each.noisy for each in speech):
         raise InputError(
             f"no row of kind noisy of {manifest} belongs to a row of speech, such as "
             f"{noisy[0]}: give both the same file name, or the same path below their first "

@@ -91,13 +91,19 @@ class Enhancer(ABC):
             output = self(leaf, lengths)
         return output.detach(), lambda gradient: torch.autograd.grad(output, leaf, gradient)[0]
 
+    @property
+    def samples_at_once(self) -> float:
+        """What it does well with where it is: :attr:`seconds_at_once` are of CPUs alone."""
+        return (
+            self.seconds_at_once * self.card.sample_rate if self.device == "cpu" else math.inf
+        )
+
     def portions(self, audio: Float[Tensor, "batch time"]) -> list[slice]:
         """The clips in portions whose graphs are not too large for a CPU's memory."""
         clips, samples = audio.shape
-        most = self.seconds_at_once * self.card.sample_rate
-        if self.device != "cpu" or audio.numel() <= most:
+        if audio.numel() <= self.samples_at_once:
             return [slice(0, clips)]
-        size = max(1, int(most) // samples)
+        size = max(1, int(self.samples_at_once) // samples)
         return [slice(first, first + size) for first in range(0, clips, size)]
 
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network

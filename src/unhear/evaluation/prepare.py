@@ -100,7 +100,7 @@ def _mixtures(
         if noise or plan.scenes or plan.every_noise:
             raise InputError("recordings taken as they are get no noise: name none")
         if manifest.matches(data):  # or clean recordings would be taken for noisy ones
-            manifest.require_pairs(data)
+            manifest.require_pairs(data, speech)
         return as_recorded(speech, clips=plan.clips, longest=plan.longest)
     if noise is None and not manifest.matches(data):
         raise InputError(

@@ -76,15 +76,14 @@ def _headlines(rows: list[Row]) -> list[Headline]:
     found: list[Headline] = []
     attacked = [row for row in rows if not is_control(row)]
     for name, own in by(attacked, _attacked).items():
-        ways = {way: of for way, of in by_protection(own).items() if not isnan(_least(of))}
-        if not ways:
+        ways = by_protection(own)
+        every = {way: _least(of_way) for way, of_way in ways.items()}
+        least = {way: value for way, value in every.items() if not isnan(value)}
+        if not least:
             continue
-        enough = [way for way, of_way in ways.items() if _least(of_way) >= ENOUGH]
-        way = (
-            max(enough, key=lambda each: mean(ways[each], "snr_db").value)
-            if enough
-            else max(ways, key=lambda each: _least(ways[each]))
-        )
+        added = {way: mean(ways[way], "snr_db").value for way in least if least[way] >= ENOUGH}
+        enough = bool(added)
+        way = max(added, key=added.__getitem__) if enough else max(least, key=least.__getitem__)
         over_all = wer(ways[way], NORMALISED)
         found.append(
             Headline(
@@ -94,7 +93,7 @@ def _headlines(rows: list[Row]) -> list[Headline]:
                 + (
                     f"the faintest of those with {ENOUGH:.0f} % at each."
                     if enough
-                    else f"the most of any, {_least(ways[way]):.0f} % at the hardest."
+                    else f"the most of any, {least[way]:.0f} % at the hardest."
                 ),
             )
         )

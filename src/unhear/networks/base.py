@@ -40,7 +40,7 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
         """
         if audio.device.type != "cpu":
             return self._at_once(audio, lengths)
-        groups = of_similar_length(lengths, self.seconds_at_once * self.card.sample_rate)
+        groups = of_similar_length(lengths, self.samples_at_once)
         order = torch.tensor([clip for clips in groups for clip in clips])
         parts = audio.index_select(0, order).split([len(clips) for clips in groups])
         outputs: list[Tensor] = []
