@@ -191,7 +191,7 @@ def test_evaluations_are_counted_truly(attack: Attack, audio: Tensor) -> None:
     ("name", "settings", "message"),
     [
         ("pdg", {}, "did you mean pgd?"),
-        ("zzzzzz", {}, "there is pgd, apgd, least, fgsm, opt, white-noise"),
+        ("zzzzzz", {}, "there is pgd, apgd, least, fgsm, opt, generator, white-noise"),
         ("pgd", {"alpha": 1.0}, "--alpha does not belong to pgd, which has --steps"),
         ("fgsm", {"steps": 3}, "which has no setting"),
         ("pgd", {"steps": 0}, "--steps 0 is out of range for pgd"),

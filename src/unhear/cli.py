@@ -297,7 +297,7 @@ def channels(*, json: Json = False) -> None:
 
 @app.command
 def train(
-    network: Annotated[str, Parameter(help="metricgan+ or segan")],
+    network: Annotated[str, Parameter(help="metricgan+, segan or generator")],
     *,
     data: Annotated[
         Path,
@@ -313,22 +313,36 @@ def train(
         int, Parameter(help="of everything random", validator=Number(gte=0, lt=2**32))
     ] = 0,
     warm_epochs: Annotated[
-        int | None, Parameter(help="supervised epochs [the recipe's]", validator=Number(gte=0))
+        int | None,
+        Parameter(
+            help="supervised epochs, or those of a generator in which its budget shrinks "
+            "[the recipe's]",
+            validator=Number(gte=0),
+        ),
     ] = None,
     adversarial_epochs: Annotated[
         int | None,
         Parameter(
-            help="epochs with the discriminator that follow [the recipe's]",
+            help="epochs that follow: with the discriminator, or at the last budget "
+            "[the recipe's]",
             validator=Number(gte=0),
         ),
+    ] = None,
+    against: Annotated[
+        str | None, Parameter(help="the enhancer that a generator is to defeat")
     ] = None,
     force: Force = False,
 ) -> None:
     """Train weights; called again, go on from the .ckpt beside the output."""
     from unhear.commands import train_network
 
-    epochs = {"warm_epochs": warm_epochs, "adversarial_epochs": adversarial_epochs}
-    train_network(network, data, output, seed, epochs, force=force)
+    settings = {
+        "seed": seed,
+        "warm_epochs": warm_epochs,
+        "adversarial_epochs": adversarial_epochs,
+        "against": against,
+    }
+    train_network(network, data, output, settings, force=force)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 from typing import TYPE_CHECKING, Any
 
+from unhear.errors import InputError
 from unhear.naming import unknown
 
 if TYPE_CHECKING:
@@ -68,22 +69,17 @@ def transcribe_files(
 
 
 def train_network(
-    network: str,
-    data: Path,
-    output: Path,
-    seed: int,
-    epochs: dict[str, int | None],
-    *,
-    force: bool,
+    network: str, data: Path, output: Path, settings: dict[str, Any], *, force: bool
 ) -> None:
-    """Run a recipe to its end."""
+    """Run a recipe to its end; of the settings, None is the recipe's own."""
     from unhear.training.run import RECIPES
 
     if network not in RECIPES:
         raise unknown("recipe", network, RECIPES)
+    given = {name: value for name, value in settings.items() if value is not None}
+    if (network == "generator") != ("against" in given):
+        raise InputError("a generator is trained --against an enhancer, and nothing else is")
     module, train = RECIPES[network]
-    given: dict[str, Any] = {"seed": seed}
-    given |= {name: count for name, count in epochs.items() if count is not None}
     written = train(data, output, module.Recipe(**given), force=force)
     print(f"{written} holds the weights, {written}.png the curves")
 

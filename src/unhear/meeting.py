@@ -55,6 +55,11 @@ class Met(Enhancer):
         output, passing = self._ask(self._clips(audio, lengths, wants_gradient=True))
         return output, lambda gradient: self._ask(Gradient(passing, gradient))
 
+    def suggested(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time"] | None:
+        return self._enhancer.suggested(audio)
+
     def reseed(self, seed: int) -> None:
         draws = self._enhancer.draws_from(seed)
         if draws is None:

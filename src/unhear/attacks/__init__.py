@@ -8,6 +8,7 @@ from typing import Any
 from unhear.attacks.apgd import APGD
 from unhear.attacks.base import Attack
 from unhear.attacks.fgsm import FGSM
+from unhear.attacks.generator import Generator
 from unhear.attacks.least import Least
 from unhear.attacks.opt import OPT
 from unhear.attacks.pgd import PGD
@@ -17,7 +18,7 @@ from unhear.errors import InputError
 from unhear.naming import unknown
 
 ATTACKS: dict[str, type[Attack]] = {
-    attack.name: attack for attack in (PGD, APGD, Least, FGSM, OPT, WhiteNoise)
+    attack.name: attack for attack in (PGD, APGD, Least, FGSM, OPT, Generator, WhiteNoise)
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from unhear.attacks.base import Attack, parameter, random_start, require
+from unhear.attacks.base import Attack, first_point, parameter, require
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -41,6 +41,9 @@ class APGD(Attack):
     steps: int = parameter(100, "gradient steps")
     step_size: float = parameter(0.5, "length of the first step, as a share of the budget")
     start: float = parameter(0.05, "size of the random start, as a share of the budget")
+    learned_start: float = parameter(
+        0.0, "size of a start by a trained network, as a share of the budget", quiet=True
+    )
     seed: int = parameter(0, "of the random start")
 
     def __post_init__(self) -> None:
@@ -49,6 +52,7 @@ class APGD(Attack):
             steps=self.steps >= 2,
             step_size=self.step_size > 0,
             start=0 <= self.start <= 1,
+            learned_start=0 <= self.learned_start <= 1,
         )
 
     @property
@@ -61,7 +65,8 @@ class APGD(Attack):
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
         eta = eta_w = self.step_size * budget.radius(audio)
-        previous = random_start(audio, budget, self.start, self.seed)
+        shares = self.start, self.learned_start
+        previous = first_point(audio, objective, budget, shares, self.seed)
         x = best = _point(audio, previous, objective)
         w, f_w, falls, asked = 0, x.losses, 0, checkpoints(self.steps)
         for k in range(1, self.steps):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from unhear.targets import Form
 
 
+TINY = 1e-20  # keeps 0 / 0 out of what is made of silence
+
+
 class Attack(ABC):
     """Gets audio, objective and budget; nothing else."""
 
@@ -83,6 +86,36 @@ def random_start(
 ) -> Float[Tensor, "batch time"]:
     """A random perturbation of that share of the budget's radius."""
     return share * budget.radius(audio) * budget.direction(random_like(audio, seed))
+
+
+def first_point(
+    audio: Float[Tensor, "batch time"],
+    objective: Objective,
+    budget: Budget,
+    shares: tuple[float, float],
+    seed: int,
+) -> Float[Tensor, "batch time"]:
+    """Where an attack begins: so much of the budget's radius at random, and so much learned."""
+    at_random, learned = shares
+    delta = random_start(audio, budget, at_random, seed)
+    if not learned:
+        return delta
+    return budget.project(delta + learned_start(audio, objective, budget, learned), audio)
+
+
+def learned_start(
+    audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget, share: float
+) -> Float[Tensor, "batch time"]:
+    """What networks that were trained for the enhancers would add, of that share of the
+    budget's radius. Raises InputError where there is no such network.
+    """
+    suggested = objective.suggested(audio)
+    if suggested is None:
+        raise InputError(
+            f"no generator was trained against {objective.names} with these weights: leave "
+            "--learned-start out, or take another attack"
+        )
+    return suggested * (share * budget.radius(audio) / (budget.size(suggested) + TINY))
 
 
 def best_of(

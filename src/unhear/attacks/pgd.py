@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unhear.attacks.base import Attack, best_of, parameter, random_start, require
+from unhear.attacks.base import Attack, best_of, first_point, parameter, require
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class PGD(Attack):
     final_rate: float = parameter(0.1, "length of the last step, as a share of the first")
     momentum: float = parameter(0.8, "share of the earlier steps that is kept")
     start: float = parameter(0.05, "size of the random start, as a share of the budget")
+    learned_start: float = parameter(
+        0.0, "size of a start by a trained network, as a share of the budget", quiet=True
+    )
     nesterov: bool = parameter(
         default=False, text="take each gradient where the momentum leads", quiet=True
     )
@@ -56,6 +59,7 @@ class PGD(Attack):
             final_rate=0 < self.final_rate <= 1,
             momentum=0 <= self.momentum < 1,
             start=0 <= self.start <= 1,
+            learned_start=0 <= self.learned_start <= 1,
             restarts=self.restarts >= 1,
             until=0 <= self.until < 1,
         )
@@ -71,8 +75,9 @@ class PGD(Attack):
         self, audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
+        shares = self.start, self.learned_start
         starts = [
-            random_start(audio, budget, self.start, self.seed + index)
+            first_point(audio, objective, budget, shares, self.seed + index)
             for index in range(self.restarts)
         ]
         ends = [self.descend(audio, objective, budget, start) for start in starts]

@@ -106,6 +106,14 @@ class Enhancer(ABC):
         size = max(1, int(self.samples_at_once) // samples)
         return [slice(first, first + size) for first in range(0, clips, size)]
 
+    def suggested(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time"] | None:
+        """What a network that was trained for it would add to clips of one length, to defeat
+        it, at no particular size; None where there is no such network.
+        """
+        return None
+
     def move_to(self, device: str) -> None:  # noqa: B027  not every enhancer has a network
         """Move to a torch device and set :attr:`device`; what is no network stays."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from unhear.enhancers.base import Enhancer
+from unhear.networks.generator import bundled_against
 from unhear.networks.gru import run_frozen
 from unhear.networks.ragged import inside, of_similar_length
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unhear.enhancers.base import Card
+    from unhear.networks.generator import PerturbationGenerator
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -27,6 +30,17 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
     def __init__(self, card: Card, network: Network) -> None:
         self.card = card
         self.network = network.eval().requires_grad_(requires_grad=False)
+
+    @torch.no_grad()
+    def suggested(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time"] | None:
+        generator = self._generator
+        return generator.to(audio.device)(audio) if generator else None
+
+    @cached_property
+    def _generator(self) -> PerturbationGenerator | None:
+        return bundled_against(self.card.name, self.network)
 
     def move_to(self, device: str) -> None:
         self.network.to(device)

@@ -66,6 +66,22 @@ class Objective:
             [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
         )
 
+    def suggested(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time"] | None:
+        """What networks that were trained for the enhancers to defeat would add, each as much,
+        at no particular size; None where there is no such network. Enhancers without one, those
+        to be spared and what happens on the way have no say.
+        """
+        every = [each.heard.suggested(audio) for each in self.defeated]
+        found = [each / _length(each) for each in every if each is not None]
+        return torch.stack(found).sum(0) if found else None
+
+    @property
+    def names(self) -> str:
+        """Those of the enhancers to defeat."""
+        return ", ".join(each.heard.enhancer.card.name for each in self.defeated)
+
     @property
     def clean(self) -> bool:
         """Whether nothing happens to the recording on its way."""

@@ -69,6 +69,22 @@ class Heard:
         (gradient,) = torch.autograd.grad(arriving, audio, gradients)
         return Pulled(losses, output, gradient)
 
+    def suggested(
+        self, audio: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time"] | None:
+        """What a network that was trained for the enhancer would add to the recording, at no
+        particular size; None where there is no such network.
+
+        It knows what arrives. What it would add there goes back as a gradient does, which is
+        where the recording has to change for that.
+        """
+        audio = audio.detach().requires_grad_()
+        arriving = self.arriving(audio)
+        suggestion = self.enhancer.suggested(arriving.detach())
+        if suggestion is None:
+            return None
+        return torch.autograd.grad(arriving, audio, suggestion)[0]
+
     def _portion(
         self,
         arriving: Float[Tensor, "clips time"],

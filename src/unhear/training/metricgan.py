@@ -108,6 +108,10 @@ class Training:
         """The averaged weights, which are what is shipped."""
         return {name: value.contiguous() for name, value in self.averaged.state_dict().items()}
 
+    def notes(self) -> dict[str, str]:
+        """Nothing goes into the file beside the weights and the recipe."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Everything that a later process needs to go on."""
         return {

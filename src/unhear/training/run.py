@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from unhear.datasets import read_manifest
 from unhear.errors import FailureError, InputError
 from unhear.outputs import accepts_files, replacing
-from unhear.training import metricgan, segan
+from unhear.training import generator, metricgan, segan
 from unhear.training.metricgan import Training, worker_count
 from unhear.training.mixtures import load_mixtures
 from unhear.workers import worker_pool
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from unhear.training.mixtures import Mixtures
 
-    AnyRecipe = metricgan.Recipe | segan.Recipe
-    AnyTraining = metricgan.Training | segan.Training
+    AnyRecipe = metricgan.Recipe | segan.Recipe | generator.Recipe
+    AnyTraining = metricgan.Training | segan.Training | generator.Training
 
 VALIDATION_CLIPS = 24
 VALIDATE_EVERY, SAVE_EVERY = 4, 8  # epochs
@@ -64,9 +64,21 @@ def train_segan(data: Path, output: Path, recipe: segan.Recipe, *, force: bool =
     return _train("SEGAN", make, recipe, data, output, force=force)
 
 
+def train_generator(
+    data: Path, output: Path, recipe: generator.Recipe, *, force: bool = False
+) -> Path:
+    """Train a perturbation generator, in every other respect like :func:`train_metricgan`.
+
+    Raises InputError for an enhancer against which none can be trained, too.
+    """
+    make = partial(generator.Training, recipe)
+    return _train(f"against {recipe.against}", make, recipe, data, output, force=force)
+
+
 RECIPES: dict[str, tuple[ModuleType, Callable[..., Path]]] = {  # where its Recipe is, and how
     "metricgan+": (metricgan, train_metricgan),
     "segan": (segan, train_segan),
+    "generator": (generator, train_generator),
 }
 
 
@@ -86,7 +98,7 @@ def _train(
     with worker_pool(worker_count()) as pool:
         training = make(train, pool)
         _run(title, training, valid, output)
-    described = {key: str(value) for key, value in asdict(recipe).items()}
+    described = {key: str(value) for key, value in asdict(recipe).items()} | training.notes()
     with replacing(output) as unfinished:
         save_file(training.weights(), unfinished, metadata=described)
     return output

@@ -107,6 +107,10 @@ class Training:
         state = self.averaged.state_dict()
         return {name: value.half().contiguous() for name, value in state.items()}
 
+    def notes(self) -> dict[str, str]:
+        """Nothing goes into the file beside the weights and the recipe."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Everything that a later process needs to go on."""
         return {
