@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import ATTACKS, make_attack, require_budget
+from unhear.attacks import ATTACKS, make_attack, require_budget, settings_of
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     ALL,
@@ -25,6 +25,7 @@ from unhear.enhancers import (
 )
 from unhear.enhancers.external import FORMS
 from unhear.errors import InputError
+from unhear.generators import all_have_one
 from unhear.settings import AttackSettings, described, given
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from unhear.targets import Target
 
 DEFAULT_SNR_DB = 25.0
+LEARNED_START = 1.0  # of the budget, where there is a generator
 GROUP = Group("Attack", sort_key=1)
 
 Weights = Annotated[
@@ -127,8 +129,11 @@ class Choice:
         return found[0] if found else SignalToNoise(DEFAULT_SNR_DB)
 
     def make_attack(self) -> Attack:
-        """The attack with the settings that were given."""
-        return make_attack(self.attack, given(self.settings), self.seed)
+        """The attack with the settings that were given, and a learned start where that helps."""
+        settings = given(self.settings)
+        if self._may_start_learned() and "learned_start" in settings_of(self.attack):
+            settings = {"learned_start": LEARNED_START} | settings
+        return make_attack(self.attack, settings, self.seed)
 
     def make_target(self) -> Target:
         """The target; reads the utterance where there is one."""
@@ -164,6 +169,12 @@ class Choice:
         return Protector(
             tuple(enhancers), self.make_target(), attack, budget, tuple(friends), survive
         )
+
+    def _may_start_learned(self) -> bool:
+        """Whether generators were trained for what is wanted, and nobody else has a say."""
+        alone = not (self.spare or self.survive or self.weights)
+        wanted = self.target == "erase" and isinstance(self.make_budget(), SignalToNoise)
+        return alone and wanted and all_have_one(self._against())
 
     def _against(self) -> list[str]:
         """Those to defeat, each once; raises InputError for what does not go together."""

@@ -106,8 +106,10 @@ def first_point(
 def learned_start(
     audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget, share: float
 ) -> Float[Tensor, "batch time"]:
-    """What networks that were trained for the enhancers would add, of that share of the
-    budget's radius. Raises InputError where there is no such network.
+    """What networks that were trained for the enhancers would add, within the budget: as loud
+    as a step of that share of its radius, of which what is too much is cut.
+
+    Raises InputError where there is no such network.
     """
     suggested = objective.suggested(audio)
     if suggested is None:
@@ -115,7 +117,9 @@ def learned_start(
             f"no generator was trained against {objective.names} with these weights: leave "
             "--learned-start out, or take another attack"
         )
-    return suggested * (share * budget.radius(audio) / (budget.size(suggested) + TINY))
+    step = share * budget.radius(audio) * budget.direction(suggested)
+    lengths = [each.norm(dim=-1, keepdim=True) for each in (step, suggested)]
+    return budget.project(suggested * (lengths[0] / (lengths[1] + TINY)), audio)
 
 
 def best_of(

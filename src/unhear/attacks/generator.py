@@ -36,4 +36,4 @@ class Generator(Attack):
         self, audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
-        return budget.project(learned_start(audio, objective, budget, 1.0), audio)
+        return learned_start(audio, objective, budget, 1.0)

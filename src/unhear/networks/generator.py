@@ -11,7 +11,6 @@ the recording's spectrum: its real part changes the magnitude, its imaginary par
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,13 +19,15 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from unhear.external.state import content
+from unhear.generators import bundled_file
 from unhear.networks.checkpoints import load_state, read_state
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jaxtyping import Complex, Float
     from torch import Tensor
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "generators"
 DIGITS = 16  # of a digest
 
 SAMPLE_RATE = 16_000  # Hz
@@ -122,8 +123,8 @@ def bundled_against(name: str, network: nn.Module) -> PerturbationGenerator | No
     """The one that ships with Unhear for an enhancer of that name, if its weights are those
     that it was trained against: others it does not know.
     """
-    path = BUNDLED / f"{name}.safetensors"
-    if not path.is_file():
+    path = bundled_file(name)
+    if path is None:
         return None
     generator, against = load_generator(path)
     return generator if against == digest_of_weights(network) else None
