@@ -226,7 +226,8 @@ def test_the_attack_of_the_guide_works(audio: Tensor, matrix: Tensor, target: Te
 
 def test_the_registry_names_attacks_as_they_name_themselves() -> None:
     assert {name: attack.name for name, attack in ATTACKS.items()} == {
-        name: name for name in ("fgsm", "pgd", "apgd", "least", "opt", "white-noise")
+        name: name
+        for name in ("fgsm", "pgd", "apgd", "least", "opt", "generator", "white-noise")
     }
 
 

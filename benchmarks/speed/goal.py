@@ -37,6 +37,7 @@ def goal(
     goal: float,
     our_steps: int,
     our_step_size: float,
+    learned_start: float,
     opt_steps: int,
 ) -> dict[str, Any]:
     """Seconds of work for each second of audio, and how many clips got there.
@@ -45,9 +46,13 @@ def goal(
     """
     chosen = noisy(data, clips, 2.0, longest)
     plain.as_loaded(enhancer)  # now, for it is not part of what is timed
-    words.frozen(enhancer)
-    # Aims a little lower than the goal, for the file is rounded.
-    attack = PGD(steps=our_steps, step_size=our_step_size, until=0.95 * goal)
+    words.frozen(enhancer).suggested(words.tensor(chosen[0].recording))  # its generator, too
+    attack = PGD(
+        steps=our_steps,
+        step_size=our_step_size,
+        learned_start=learned_start,
+        until=0.95 * goal,  # a little lower than the goal, for the file is rounded
+    )
     ways = {
         OURS: lambda clip: ours(clip.recording, enhancer, attack),
         OPT: lambda clip: opt(clip.recording, enhancer, goal, opt_steps, None),

@@ -15,8 +15,10 @@ from benchmarks.speed.peers import KINDS, here, peers
 from benchmarks.speed.records import Figures, Measurement, Part
 from benchmarks.speed.scaling import batches, length, workers
 from benchmarks.speed.together import together
+from unhear.choices import LEARNED_START
 from unhear.enhancers import DEFAULT, attackable
 from unhear.evaluation.prepare import to_be_had
+from unhear.generators import all_have_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,12 +83,18 @@ def _clips() -> list[Measurement]:
                 goal=left,
                 our_steps=steps,
                 our_step_size=0.5,
+                learned_start=_learned_start(name),
                 opt_steps=opt_steps,
                 **SPREAD | {"clips": clips},
             )
             for name, left, clips, steps, opt_steps in GOALS
         ),
     ]
+
+
+def _learned_start(name: str) -> float:
+    """As `protect` has it."""
+    return LEARNED_START if all_have_one([name]) else 0.0
 
 
 def _scaling() -> list[Measurement]:
@@ -117,7 +125,15 @@ def _quick() -> list[Measurement]:
         *(_of("peers", peers, kind=each, **own, **clip, **one) for each in KINDS),
         _of("together", together, clips=4, steps=5, until=UNTIL, cores=2, **own),
         _of(
-            "goal", goal, goal=GOAL, our_steps=3, our_step_size=0.5, opt_steps=10, **own, **clip
+            "goal",
+            goal,
+            goal=GOAL,
+            our_steps=3,
+            our_step_size=0.5,
+            learned_start=_learned_start(DEFAULT),
+            opt_steps=10,
+            **own,
+            **clip,
         ),
         _of("scaling", workers, workers=[1, 2], clips=2, steps=1, rounds=1, **own),
         _of("scaling", batches, sizes=[1, 2], seconds=2.0, rounds=1, **own),

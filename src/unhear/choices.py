@@ -129,7 +129,7 @@ class Choice:
         return found[0] if found else SignalToNoise(DEFAULT_SNR_DB)
 
     def make_attack(self) -> Attack:
-        """The attack with the settings that were given, and a learned start where that helps."""
+        """The attack with the settings that were given; it starts learned where it may."""
         settings = given(self.settings)
         if self._may_start_learned() and "learned_start" in settings_of(self.attack):
             settings = {"learned_start": LEARNED_START} | settings
