@@ -519,6 +519,8 @@ def test_what_is_done_unless_told() -> None:
         {"target": "silence"},
         {"eps": 0.01},
         {"masked": 15.0},
+        {"a_weighted": 25.0},
+        {"snr": 40.0},
         {"weights": "mine.ckpt"},
         {"against": ["metricgan+", "rnnoise"]},
         {"against": ["mine.pt"]},

@@ -55,10 +55,10 @@ Seconds of work in one thread for each second of audio until no more than the go
 of the words. Ours: PGD towards erasure at 25 dB, whose first step is half the budget, and
 which sees after every step what is left; where a generator ships with Unhear, it begins with
 what that gives (docs/generators.md; its training, once, is not counted). The paper's OPT is
-looked at every 10 steps; it has no budget, and once more with a projection onto 25 dB after every step, which is what
-the bound is about. It has the network as loaded, whose weights get gradients, too. A clip
-that does not get there counts, for whoever it is, with the longest that any of them took
-for it.""",
+looked at every 10 steps; it has no budget, and once more with a projection onto 25 dB after
+every step, which is what the bound is about. It has the network as loaded, whose weights get
+gradients, too. A clip that does not get there counts, for whoever it is, with the longest
+that any of them took for it.""",
     "scaling": """\
 Workers: processes of one thread, begun before the clock starts, protect the same clips in
 turns, each clip on its own. Batches: forward and backward of the network, each size in a

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from unhear import __version__
-from unhear.attacks import ATTACKS, make_attack, require_budget, settings_of
+from unhear.attacks import ATTACKS, make_attack, require_budget
 from unhear.budgets import BUDGETS, Budget, SignalToNoise, Unbounded
 from unhear.enhancers import (
     ALL,
@@ -25,7 +25,7 @@ from unhear.enhancers import (
 )
 from unhear.enhancers.external import FORMS
 from unhear.errors import InputError
-from unhear.generators import all_have_one
+from unhear.generators import all_have_one, require_generators
 from unhear.settings import AttackSettings, described, given
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SNR_DB = 25.0
 LEARNED_START = 1.0  # of the budget, where there is a generator
+FAINTEST_DB = 30.0  # for which generators are trained
 GROUP = Group("Attack", sort_key=1)
 
 Weights = Annotated[
@@ -131,7 +132,7 @@ class Choice:
     def make_attack(self) -> Attack:
         """The attack with the settings that were given; it starts learned where it may."""
         settings = given(self.settings)
-        if self._may_start_learned() and "learned_start" in settings_of(self.attack):
+        if self._may_start_learned():
             settings = {"learned_start": LEARNED_START} | settings
         return make_attack(self.attack, settings, self.seed)
 
@@ -151,6 +152,14 @@ class Choice:
 
         attack, budget, against = self.make_attack(), self.make_budget(), self._against()
         require_budget(attack, budget)
+        require_generators(attack, against)
+        if attack.name == "generator" and (
+            self.target != "erase" or self.spare or self.survive
+        ):
+            raise InputError(
+                "generator has learnt to erase and nothing else: leave --target, --spare and "
+                "--survive out, or take another attack"
+            )
         if (self.target == "speech") != (self.speech is not None):
             raise InputError("--target speech and --speech FILE belong together: give both")
         survive = tuple(find_channel(name) for name in dict.fromkeys(self.survive))
@@ -173,8 +182,9 @@ class Choice:
     def _may_start_learned(self) -> bool:
         """Whether generators were trained for what is wanted, and nobody else has a say."""
         alone = not (self.spare or self.survive or self.weights)
-        wanted = self.target == "erase" and isinstance(self.make_budget(), SignalToNoise)
-        return alone and wanted and all_have_one(self._against())
+        budget, way = self.make_budget(), (self.attack, self.target)
+        usual = isinstance(budget, SignalToNoise) and budget.snr_db <= FAINTEST_DB
+        return alone and usual and way == ("pgd", "erase") and all_have_one(self._against())
 
     def _against(self) -> list[str]:
         """Those to defeat, each once; raises InputError for what does not go together."""

@@ -16,6 +16,7 @@ from unhear.audio import Recording, writing
 from unhear.enhancers.digest import state_digest
 from unhear.errors import FailureError, UnhearError
 from unhear.evaluation.judge import Figures, Signals, Transcripts, hear, measure, transcribe
+from unhear.generators import about_generators
 from unhear.kept import DIGITS, Kept, KeptBeside, alone_at, remove_leftovers
 from unhear.method import method_of
 from unhear.passages import drawn
@@ -165,6 +166,9 @@ def _identity(path: Path, protector: Protector) -> str | None:
         protector.target.seed,
         _described(protector.target.spoken),
         [channel.name for channel in protector.survive],
+        *about_generators(
+            protector.attack, [each.card.name for each in protector.against]
+        ).values(),
     )
     decided = repr((content, settings, against, spare))
     return hashlib.sha256(decided.encode()).hexdigest()[:DIGITS]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from unhear.attacks.base import Attack, first_point, parameter, require
+from unhear.attacks.base import Attack, first_points, parameter, require
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -42,7 +42,7 @@ class APGD(Attack):
     step_size: float = parameter(0.5, "length of the first step, as a share of the budget")
     start: float = parameter(0.05, "size of the random start, as a share of the budget")
     learned_start: float = parameter(
-        0.0, "size of a start by a trained network, as a share of the budget", quiet=True
+        0.0, "share of the budget that a generator gives at the start", quiet=True
     )
     seed: int = parameter(0, "of the random start")
 
@@ -56,6 +56,11 @@ class APGD(Attack):
         )
 
     @property
+    def learned(self) -> bool:
+        """With a learned start."""
+        return self.learned_start > 0
+
+    @property
     def evaluations(self) -> int:
         """One gradient for each point, the start included."""
         return self.steps
@@ -66,7 +71,7 @@ class APGD(Attack):
         """See :meth:`Attack.__call__`."""
         eta = eta_w = self.step_size * budget.radius(audio)
         shares = self.start, self.learned_start
-        previous = first_point(audio, objective, budget, shares, self.seed)
+        [previous] = first_points(audio, objective, budget, shares, [self.seed])
         x = best = _point(audio, previous, objective)
         w, f_w, falls, asked = 0, x.losses, 0, checkpoints(self.steps)
         for k in range(1, self.steps):

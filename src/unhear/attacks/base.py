@@ -11,10 +11,11 @@ from abc import ABC, abstractmethod
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from unhear.budgets.base import TINY
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from jaxtyping import Float
     from torch import Tensor
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from unhear.budgets import Budget
     from unhear.objective import Objective
     from unhear.targets import Form
-
-
-TINY = 1e-20  # keeps 0 / 0 out of what is made of silence
 
 
 class Attack(ABC):
@@ -38,6 +36,11 @@ class Attack(ABC):
     def form(self) -> Form:
         """Of the distance to a target waveform, as the published attack minimises it."""
         return "mse"
+
+    @property
+    def learned(self) -> bool:
+        """Whether it takes what a perturbation generator gives, and so needs one."""
+        return False
 
     @property
     @abstractmethod
@@ -88,38 +91,41 @@ def random_start(
     return share * budget.radius(audio) * budget.direction(random_like(audio, seed))
 
 
-def first_point(
-    audio: Float[Tensor, "batch time"],
-    objective: Objective,
-    budget: Budget,
-    shares: tuple[float, float],
-    seed: int,
-) -> Float[Tensor, "batch time"]:
-    """Where an attack begins: so much of the budget's radius at random, and so much learned."""
-    at_random, learned = shares
-    delta = random_start(audio, budget, at_random, seed)
-    if not learned:
-        return delta
-    return budget.project(delta + learned_start(audio, objective, budget, learned), audio)
-
-
 def learned_start(
     audio: Float[Tensor, "batch time"], objective: Objective, budget: Budget, share: float
 ) -> Float[Tensor, "batch time"]:
-    """What networks that were trained for the enhancers would add, within the budget: as loud
-    as a step of that share of its radius, of which what is too much is cut.
+    """That share of what generators trained against the enhancers would add: as loud as the
+    budget's longest step, of which what is too much is cut.
 
-    Raises InputError where there is no such network.
+    Raises InputError where one of the enhancers has none.
     """
     suggested = objective.suggested(audio)
     if suggested is None:
         raise InputError(
-            f"no generator was trained against {objective.names} with these weights: leave "
-            "--learned-start out, or take another attack"
+            f"no generator was trained against {objective.names} with these weights: take "
+            "another attack, without --learned-start"
         )
-    step = share * budget.radius(audio) * budget.direction(suggested)
+    step = budget.radius(audio) * budget.direction(suggested)
     lengths = [each.norm(dim=-1, keepdim=True) for each in (step, suggested)]
-    return budget.project(suggested * (lengths[0] / (lengths[1] + TINY)), audio)
+    return share * budget.project(suggested * (lengths[0] / (lengths[1] + TINY)), audio)
+
+
+def first_points(
+    audio: Float[Tensor, "batch time"],
+    objective: Objective,
+    budget: Budget,
+    shares: tuple[float, float],
+    seeds: Iterable[int],
+) -> list[Float[Tensor, "batch time"]]:
+    """Where an attack begins, for each seed: so much of the budget at random, and so much
+    learned.
+    """
+    at_random, share = shares
+    found = [random_start(audio, budget, at_random, seed) for seed in seeds]
+    if not share:
+        return found
+    learned = learned_start(audio, objective, budget, share)
+    return [budget.project(each + learned, audio) for each in found]
 
 
 def best_of(

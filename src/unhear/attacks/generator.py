@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Generator(Attack):
     """One pass through a network that was trained against the enhancer: in a hundredth of the
-    time of an attack, and weaker. It knows erasure only, whatever the objective is.
+    time of an attack, and weaker. It has learnt to erase, whatever the objective is, and knows
+    neither friends nor channels.
     """
 
     name: ClassVar[str] = "generator"
-    summary: ClassVar[str] = "what a trained network gives at once; erases, far from as well"
+    summary: ClassVar[str] = (
+        "what a trained network gives at once: erases, but much less than pgd"
+    )
+
+    @property
+    def learned(self) -> bool:
+        """Nothing else."""
+        return True
 
     @property
     def evaluations(self) -> int:

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from unhear.attacks.base import Attack, best_of, first_point, parameter, require
+from unhear.attacks.base import Attack, best_of, first_points, parameter, require
 from unhear.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class PGD(Attack):
     momentum: float = parameter(0.8, "share of the earlier steps that is kept")
     start: float = parameter(0.05, "size of the random start, as a share of the budget")
     learned_start: float = parameter(
-        0.0, "size of a start by a trained network, as a share of the budget", quiet=True
+        0.0, "share of the budget that a generator gives at the start", quiet=True
     )
     nesterov: bool = parameter(
         default=False, text="take each gradient where the momentum leads", quiet=True
@@ -67,6 +67,11 @@ class PGD(Attack):
             raise InputError("--restarts with --start 0 begin at one place: give a --start")
 
     @property
+    def learned(self) -> bool:
+        """With a learned start."""
+        return self.learned_start > 0
+
+    @property
     def evaluations(self) -> int:
         """One gradient for each step, from each start; fewer with ``until``."""
         return self.steps * self.restarts
@@ -76,10 +81,8 @@ class PGD(Attack):
     ) -> Float[Tensor, "batch time"]:
         """See :meth:`Attack.__call__`."""
         shares = self.start, self.learned_start
-        starts = [
-            first_point(audio, objective, budget, shares, self.seed + index)
-            for index in range(self.restarts)
-        ]
+        seeds = range(self.seed, self.seed + self.restarts)
+        starts = first_points(audio, objective, budget, shares, seeds)
         ends = [self.descend(audio, objective, budget, start) for start in starts]
         return best_of(ends, audio, objective)
 

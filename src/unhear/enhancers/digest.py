@@ -40,7 +40,8 @@ def own_digest(name: str) -> str:
     file = own_file(name)
     if file and form_of_file(name):
         return digest_of(file)
-    from unhear.external.state import content, networks
+    from unhear.external.state import networks
+    from unhear.networks.contents import content
 
     enhancer = load_enhancer(name)
     code = file or _code(name)
@@ -67,8 +68,8 @@ def state_digest(enhancer: Enhancer) -> str:
     """First digits of a SHA-256 of an enhancer of ours as it is: its card, the weights of its
     network and its settings. "" for the user's own, of which not all can be known.
     """
-    from unhear.external.state import content
     from unhear.networks.base import NetworkEnhancer
+    from unhear.networks.contents import content
 
     own = not type(enhancer).__module__.startswith("unhear.")
     if own or not isinstance(enhancer, NetworkEnhancer):

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from unhear.attacks import make_attack, require_budget, settings_of
 from unhear.attacks.base import Attack
+from unhear.attacks.generator import Generator
 from unhear.attacks.white_noise import WhiteNoise
 from unhear.budgets import Budget
 from unhear.enhancers import refuse_both
 from unhear.errors import InputError
+from unhear.generators import require_generators
 from unhear.naming import unknown
 from unhear.settings import described
 from unhear.targets import Kind
@@ -121,6 +123,9 @@ def changed(
     return replace(plan, **{key: value for key, value in wanted.items() if value is not None})
 
 
+BLIND: dict[type[Attack], Kind] = {WhiteNoise: "silence", Generator: "erase"}
+
+
 def protections(
     against: Iterable[tuple[str, ...]],
     attacks: Iterable[str],
@@ -146,9 +151,10 @@ def protections(
         refuse_both(names, spare)
         made = make_attack(attack, _own(settings, attack, attacks), seed)
         require_budget(made, budget)
-        # Noise looks at nothing: whatever it is for, the protection is the same one.
-        kind = "silence" if isinstance(made, WhiteNoise) else _target(target)
-        friends, ways = ((), ()) if isinstance(made, WhiteNoise) else (spare, survive)
+        require_generators(made, names)
+        # Some look at nothing: whatever they are for, the protection is the same one.
+        kind = BLIND.get(type(made)) or _target(target)
+        friends, ways = ((), ()) if type(made) in BLIND else (spare, survive)
         found.append(Protection(names, made, kind, budget, friends, ways))
     return tuple(dict.fromkeys(found))
 

@@ -27,6 +27,7 @@ from unhear.enhancers import load_enhancer
 from unhear.enhancers.digest import DIGITS, digest_of, weights_digest
 from unhear.evaluation.judge import LISTENING_RATE, hear, measure, of_files, transcribe
 from unhear.evaluation.rows import Row, finite, identity
+from unhear.generators import about_generators
 from unhear.method import method_of
 from unhear.passages import drawn
 from unhear.protect import Protector
@@ -94,6 +95,7 @@ class Task:
             **self.about_recording(),
             **way.described(),
             "weights": ", ".join(map(weights_digest, way.against)),
+            **about_generators(way.attack, way.against),
             **self._about_spared(),
             **_about_codecs(way.survive),
             "spoken": spoken.name if spoken else None,

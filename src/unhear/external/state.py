@@ -58,14 +58,3 @@ def _closed_over(function: FunctionType) -> Iterator[Any]:
 def _named(function: FunctionType) -> list[Any]:
     names = function.__code__.co_names
     return [function.__globals__[name] for name in names if name in function.__globals__]
-
-
-def content(thing: nn.Module | torch.Tensor | np.ndarray) -> bytes:
-    """The weights of a module, or the numbers of a tensor or array, byte by byte."""
-    if isinstance(thing, np.ndarray):
-        return b"" if thing.dtype.hasobject else thing.tobytes()
-    if isinstance(thing, nn.Module):
-        kept = thing.state_dict().values()  # with settings, of quantised layers
-        return b"".join(content(each) for each in kept if isinstance(each, torch.Tensor))
-    plain = thing.dequantize() if thing.is_quantized else thing
-    return plain.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

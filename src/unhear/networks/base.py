@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from unhear.enhancers.base import Enhancer
-from unhear.networks.generator import bundled_against
+from unhear.networks.generator import generator_against
 from unhear.networks.gru import run_frozen
 from unhear.networks.ragged import inside, of_similar_length
 
@@ -40,7 +40,7 @@ class NetworkEnhancer(Enhancer, Generic[Network]):
 
     @cached_property
     def _generator(self) -> PerturbationGenerator | None:
-        return bundled_against(self.card.name, self.network)
+        return generator_against(self.card.name, self.network)
 
     def move_to(self, device: str) -> None:
         self.network.to(device)

@@ -18,9 +18,10 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn.functional import gelu
 
-from unhear.external.state import content
-from unhear.generators import bundled_file
+from unhear.errors import FailureError, InputError
+from unhear.generators import generators
 from unhear.networks.checkpoints import load_state, read_state
+from unhear.networks.contents import content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,14 +120,22 @@ def load_generator(path: Path) -> tuple[PerturbationGenerator, str]:
     return generator.eval().requires_grad_(requires_grad=False), against
 
 
-def bundled_against(name: str, network: nn.Module) -> PerturbationGenerator | None:
-    """The one that ships with Unhear for an enhancer of that name, if its weights are those
-    that it was trained against: others it does not know.
+def generator_against(name: str, network: nn.Module) -> PerturbationGenerator | None:
+    """That of the enhancer of that name, if its weights are those that it was trained against:
+    others it does not know.
+
+    Raises FailureError when it is damaged.
     """
-    path = bundled_file(name)
+    path = generators().get(name)
     if path is None:
         return None
-    generator, against = load_generator(path)
+    try:
+        generator, against = load_generator(path)
+    except InputError as error:
+        raise FailureError(
+            f"the generator against {name} ({path}) is damaged: install Unhear again, or give "
+            "--learned-start 0"
+        ) from error
     return generator if against == digest_of_weights(network) else None
 
 

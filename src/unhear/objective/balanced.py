@@ -70,12 +70,16 @@ class Objective:
         self, audio: Float[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time"] | None:
         """What networks that were trained for the enhancers to defeat would add, each as much,
-        at no particular size; None where there is no such network. Enhancers without one, those
-        to be spared and what happens on the way have no say.
+        at no particular size; None unless each has such a network. Those to be spared, and what
+        happens on the way, have no say.
         """
-        every = [each.heard.suggested(audio) for each in self.defeated]
-        found = [each / _length(each) for each in every if each is not None]
-        return torch.stack(found).sum(0) if found else None
+        found: list[Tensor] = []
+        for each in self.defeated:
+            suggested = each.heard.suggested(audio)
+            if suggested is None:
+                return None
+            found.append(suggested / _length(suggested))
+        return torch.stack(found).sum(0)
 
     @property
     def names(self) -> str:

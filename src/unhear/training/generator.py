@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
+from unhear.budgets.base import TINY
 from unhear.enhancers import load_enhancer, require_gradients
 from unhear.errors import InputError
 from unhear.networks.base import NetworkEnhancer
@@ -34,18 +35,20 @@ if TYPE_CHECKING:
     from unhear.training.mixtures import Mixtures
 
 TRAIN, VALID = 0, 9  # streams of mixtures
+UNSEEN = 2**31  # seed of what an enhancer draws, for validation
 VALID_DB = 25.0
-TINY = 1e-20
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights, beside the data."""
 
+    extendable: ClassVar[bool] = False  # rates and budgets hang on its epochs from the first on
+
     against: str
     seed: int = 0
-    warm_epochs: int = 30  # in which the budget shrinks
-    adversarial_epochs: int = 30  # in which it stays
+    warm_epochs: int = 50  # in which the budget shrinks
+    adversarial_epochs: int = 50  # in which it stays
     steps_per_epoch: int = 50
     batch_size: int = 8  # clips of 3 s
     learning_rate: float = 1.5e-3  # reached in ``rising`` steps, falls to a fiftieth
@@ -83,9 +86,9 @@ class Training:
     def validate(self, mixtures: Mixtures, clips: int) -> dict[str, float]:
         """What is left of the words, by the proxy, 25 dB below fixed mixtures."""
         _, noisy = tensors(mixtures.batch(VALID, 0, clips))
-        self.enhancer.reseed(0)
+        self.enhancer.reseed(UNSEEN)
         reference = self.enhancer(noisy)
-        self.enhancer.reseed(0)
+        self.enhancer.reseed(UNSEEN)
         output = self.enhancer(noisy + self._perturbation(noisy, torch.tensor(VALID_DB)))
         left = resemblance(output, reference, SAMPLE_RATE).clamp(min=0)
         return {"left": float(left.mean())}
@@ -120,21 +123,19 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, index)
         _, noisy = tensors(self.mixtures.batch(TRAIN, index, self.recipe.batch_size))
-        loss = self._loss(noisy, self._budgets(index))
+        loss = self._loss(noisy, index)
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.optimiser.step()
         return float(loss.detach())
 
-    def _loss(
-        self, noisy: Float[Tensor, "batch time"], below_db: Float[Tensor, "batch 1"]
-    ) -> Float[Tensor, ""]:
-        self.enhancer.reseed(0)
+    def _loss(self, noisy: Float[Tensor, "batch time"], index: int) -> Float[Tensor, ""]:
+        self.enhancer.reseed(index)  # what it draws is the same for both
         with torch.no_grad():
             reference = self.enhancer(noisy)
-        self.enhancer.reseed(0)
-        output = self.enhancer(noisy + self._perturbation(noisy, below_db))
+        self.enhancer.reseed(index)
+        output = self.enhancer(noisy + self._perturbation(noisy, self._budgets(index)))
         return Erasure(reference, SAMPLE_RATE)(output).mean()
 
     def _perturbation(

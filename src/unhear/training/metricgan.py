@@ -12,7 +12,7 @@ import copy
 import os
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ WARM, JUDGED, FREE, VALID = range(4)  # streams of mixtures that never share a d
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights, beside the data."""
+
+    extendable: ClassVar[bool] = True  # whether its epochs may change when it goes on
 
     seed: int = 0
     warm_epochs: int = 70

@@ -71,6 +71,7 @@ def train_generator(
 
     Raises InputError for an enhancer against which none can be trained, too.
     """
+    generator.attacked(recipe.against)  # what is wrong with it is told before all is read
     make = partial(generator.Training, recipe)
     return _train(f"against {recipe.against}", make, recipe, data, output, force=force)
 
@@ -116,7 +117,7 @@ def _check_output(output: Path, *, force: bool) -> None:
 
 def _run(title: str, training: AnyTraining, valid: Mixtures, output: Path) -> None:
     checkpoint, picture = Path(f"{output}.ckpt"), Path(f"{output}.png")
-    data = training.mixtures.digest() + valid.digest()
+    data = "".join([training.mixtures.digest(), valid.digest(), *training.notes().values()])
     curves: Curves = _resume(training, checkpoint, data) if checkpoint.exists() else {}
     total = training.recipe.warm_epochs + training.recipe.adversarial_epochs
     with _progress() as bar:
@@ -152,7 +153,8 @@ def _due(epoch: int, every: int, total: int) -> bool:
 def _resume(training: AnyTraining, checkpoint: Path, data: str) -> Curves:
     state = torch.load(checkpoint, weights_only=True)
     wanted = asdict(training.recipe)
-    if changed := [k for k in wanted.keys() - LENGTHS if state["recipe"].get(k) != wanted[k]]:
+    fixed = wanted.keys() - (LENGTHS if training.recipe.extendable else set())
+    if changed := [k for k in fixed if state["recipe"].get(k) != wanted[k]]:
         raise InputError(
             f"{checkpoint} was made with another {min(changed)}: "
             "give the same settings to go on, or move it away to begin anew"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +41,8 @@ TRAIN, VALID = 0, 3  # streams of mixtures; the recipe of MetricGAN+ validates o
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights, beside the data."""
+
+    extendable: ClassVar[bool] = True  # whether its epochs may change when it goes on
 
     seed: int = 0
     width: int = 32  # channels of the generator's first layer; the authors have 64
