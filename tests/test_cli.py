@@ -29,7 +29,6 @@ from unhear.channels import CHANNELS
 from unhear.choices import Choice
 from unhear.enhancers import attackable, registry
 from unhear.errors import FailureError, InputError
-from unhear.settings import AttackSettings
 from unhear.targets import Target
 
 if TYPE_CHECKING:
@@ -507,33 +506,8 @@ def test_what_is_done_unless_told() -> None:
     choice = Choice()
     assert choice.against == ["metricgan+"]
     assert choice.make_budget() == SignalToNoise(25.0)
-    assert choice.make_attack() == PGD(steps=100, step_size=0.2, learned_start=1.0)
+    assert choice.make_attack() == PGD(steps=100, step_size=0.2)
     assert choice.make_target() == Target("erase")
-
-
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        {"spare": ["gtcrn"]},
-        {"survive": ["pcm16"]},
-        {"target": "silence"},
-        {"eps": 0.01},
-        {"masked": 15.0},
-        {"a_weighted": 25.0},
-        {"snr": 40.0},
-        {"weights": "mine.ckpt"},
-        {"against": ["metricgan+", "rnnoise"]},
-        {"against": ["mine.pt"]},
-        {"settings": AttackSettings(learned_start=0.0)},
-    ],
-)
-def test_no_start_is_learned_where_that_was_not_measured(chosen: dict[str, Any]) -> None:
-    assert Choice(**chosen).make_attack() == PGD()
-
-
-@pytest.mark.parametrize("attack", ["fgsm", "opt", "least", "white-noise", "generator"])
-def test_what_has_no_learned_start_is_as_it_was(attack: str) -> None:
-    assert Choice(attack=attack).make_attack() == ATTACKS[attack]()
 
 
 def test_all_are_those_with_gradients_that_are_not_spared() -> None:

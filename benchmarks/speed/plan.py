@@ -15,10 +15,9 @@ from benchmarks.speed.peers import KINDS, here, peers
 from benchmarks.speed.records import Figures, Measurement, Part
 from benchmarks.speed.scaling import batches, length, workers
 from benchmarks.speed.together import together
-from unhear.choices import LEARNED_START
 from unhear.enhancers import DEFAULT, attackable
 from unhear.evaluation.prepare import to_be_had
-from unhear.generators import all_have_one
+from unhear.generators import generators
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +92,8 @@ def _clips() -> list[Measurement]:
 
 
 def _learned_start(name: str) -> float:
-    """As `protect` has it."""
-    return LEARNED_START if all_have_one([name]) else 0.0
+    """All of the budget, where there is a generator."""
+    return float(name in generators())
 
 
 def _scaling() -> list[Measurement]:

@@ -25,7 +25,7 @@ from unhear.enhancers import (
 )
 from unhear.enhancers.external import FORMS
 from unhear.errors import InputError
-from unhear.generators import all_have_one, require_generators
+from unhear.generators import require_generators
 from unhear.settings import AttackSettings, described, given
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from unhear.targets import Target
 
 DEFAULT_SNR_DB = 25.0
-LEARNED_START = 1.0  # of the budget, where there is a generator
-FAINTEST_DB = 30.0  # for which generators are trained
 GROUP = Group("Attack", sort_key=1)
 
 Weights = Annotated[
@@ -130,11 +128,8 @@ class Choice:
         return found[0] if found else SignalToNoise(DEFAULT_SNR_DB)
 
     def make_attack(self) -> Attack:
-        """The attack with the settings that were given; it starts learned where it may."""
-        settings = given(self.settings)
-        if self._may_start_learned():
-            settings = {"learned_start": LEARNED_START} | settings
-        return make_attack(self.attack, settings, self.seed)
+        """The attack with the settings that were given."""
+        return make_attack(self.attack, given(self.settings), self.seed)
 
     def make_target(self) -> Target:
         """The target; reads the utterance where there is one."""
@@ -178,13 +173,6 @@ class Choice:
         return Protector(
             tuple(enhancers), self.make_target(), attack, budget, tuple(friends), survive
         )
-
-    def _may_start_learned(self) -> bool:
-        """Whether generators were trained for what is wanted, and nobody else has a say."""
-        alone = not (self.spare or self.survive or self.weights)
-        budget, way = self.make_budget(), (self.attack, self.target)
-        usual = isinstance(budget, SignalToNoise) and budget.snr_db <= FAINTEST_DB
-        return alone and usual and way == ("pgd", "erase") and all_have_one(self._against())
 
     def _against(self) -> list[str]:
         """Those to defeat, each once; raises InputError for what does not go together."""

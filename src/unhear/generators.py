@@ -28,11 +28,6 @@ def generators() -> dict[str, Path]:
     return {path.stem: path for each in folders for path in sorted(each.glob("*.safetensors"))}
 
 
-def all_have_one(names: Iterable[str]) -> bool:
-    """Whether each of the enhancers has a generator."""
-    return {*names} <= generators().keys()
-
-
 def require_generators(attack: Attack, names: Iterable[str]) -> None:
     """Raise InputError for an attack that needs one against an enhancer that has none."""
     known = generators()
