@@ -236,7 +236,7 @@ def test_a_bundled_generator_does_more_than_noise_and_helps(name: str) -> None:
         return left(enhancer, noisy, way(noisy))
 
     assert after("generator") < after("white-noise") - 0.05
-    few = {"steps": 5, "step_size": 0.5}
+    few = {"steps": 2, "step_size": 0.5}
     assert after("pgd", **few, learned_start=1.0) < after("pgd", **few) - 0.05
 
 
