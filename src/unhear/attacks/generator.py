@@ -26,9 +26,7 @@ class Generator(Attack):
     """
 
     name: ClassVar[str] = "generator"
-    summary: ClassVar[str] = (
-        "what a trained network gives at once: erases, but much less than pgd"
-    )
+    summary: ClassVar[str] = "what a trained network gives at once: erases, but less than pgd"
 
     @property
     def learned(self) -> bool:

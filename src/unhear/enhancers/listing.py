@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unhear.generators import generators
+
 if TYPE_CHECKING:
     from unhear.enhancers.base import Entry
 
@@ -23,7 +25,12 @@ FIGURES = {
 
 def card(entry: Entry) -> dict[str, Any]:
     """All that there is to say of one enhancer, ready for JSON."""
-    state = {"here": entry.here, "measured": measured().get(entry.card.name)}
+    name = entry.card.name
+    state = {
+        "here": entry.here,
+        "generator": name in generators(),
+        "measured": measured().get(name),
+    }
     return asdict(entry.card) | state
 
 
@@ -38,6 +45,7 @@ def lines(entry: Entry) -> list[str]:
         "measured": described(measured().get(own.name)),
         "source": f"{own.paper}; {own.licence}",
         "weights": f"{own.weights} ({_state(entry)})",
+        "generator": "for --attack generator and --learned-start" * (own.name in generators()),
     }
     return [own.name, *(f"  {key:9} {text}".rstrip() for key, text in shown.items() if text)]
 
