@@ -89,7 +89,9 @@ def _goal(rows: list[Row]) -> Criterion:
         f"and {row['figures'][BOUNDED_OPT]['reached']} of {row['figures'][OURS]['clips']}"
         for row in own
     )
-    figure = f"{_share(worst):.2f} at most ({_name(worst)}; clips that got there: {reached})"
+    enhancers = len({row["settings"]["enhancer"] for row in own})
+    figure = f"{_share(worst):.2f} at most ({_name(worst)}, of {enhancers}; "
+    figure += f"clips that got there: {reached})"
     return Criterion(text, bound, figure, _share(worst) <= GOAL_SHARE)
 
 

@@ -17,7 +17,7 @@ from benchmarks.speed.scaling import batches, length, workers
 from benchmarks.speed.together import together
 from unhear.enhancers import DEFAULT, attackable
 from unhear.evaluation.prepare import to_be_had
-from unhear.generators import generators
+from unhear.generators import BUNDLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def _clips() -> list[Measurement]:
 
 def _learned_start(name: str) -> float:
     """All of the budget, where there is a generator."""
-    return float(name in generators())
+    return float((BUNDLED / f"{name}.safetensors").is_file())
 
 
 def _scaling() -> list[Measurement]:

@@ -35,7 +35,7 @@ def require_generators(attack: Attack, names: Iterable[str]) -> None:
     if attack.learned and missing:
         raise InputError(
             f"no generator was trained against {missing[0]} (but {', '.join(known)}): "
-            "take another attack, without --learned-start"
+            "take another attack, without a learned start"
         )
 
 

@@ -100,11 +100,6 @@ def learned_start(
     Raises InputError where one of the enhancers has none.
     """
     suggested = objective.suggested(audio)
-    if suggested is None:
-        raise InputError(
-            f"no generator was trained against {objective.names} with these weights: take "
-            "another attack, without --learned-start"
-        )
     step = budget.radius(audio) * budget.direction(suggested)
     lengths = [each.norm(dim=-1, keepdim=True) for each in (step, suggested)]
     return share * budget.project(suggested * (lengths[0] / (lengths[1] + TINY)), audio)

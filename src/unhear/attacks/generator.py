@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generator(Attack):
-    """One pass through a network that was trained against the enhancer: in a hundredth of the
+    """One pass through a network that was trained against the enhancer: in a sixtieth of the
     time of an attack, and weaker. It has learnt to erase, whatever the objective is, and knows
     neither friends nor channels.
     """

@@ -133,8 +133,8 @@ def generator_against(name: str, network: nn.Module) -> PerturbationGenerator | 
         generator, against = load_generator(path)
     except InputError as error:
         raise FailureError(
-            f"the generator against {name} ({path}) is damaged: install Unhear again, or give "
-            "--learned-start 0"
+            f"the generator against {name} ({path}) is damaged: remove it, if it is your "
+            "own, or install Unhear again"
         ) from error
     return generator if against == digest_of_weights(network) else None
 

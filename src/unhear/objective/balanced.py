@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from unhear.errors import InputError
 from unhear.objective.heard import arrived
 from unhear.passages import CLEAN
 
@@ -66,25 +67,14 @@ class Objective:
             [_worst(each.left(each.heard(audio)), len(audio)) for each in self.defeated]
         )
 
-    def suggested(
-        self, audio: Float[Tensor, "batch time"]
-    ) -> Float[Tensor, "batch time"] | None:
+    def suggested(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """What networks that were trained for the enhancers to defeat would add, each as much,
-        at no particular size; None unless each has such a network. Those to be spared, and what
-        happens on the way, have no say.
-        """
-        found: list[Tensor] = []
-        for each in self.defeated:
-            suggested = each.heard.suggested(audio)
-            if suggested is None:
-                return None
-            found.append(suggested / _length(suggested))
-        return torch.stack(found).sum(0)
+        at no particular size. Those to be spared, and what happens on the way, have no say.
 
-    @property
-    def names(self) -> str:
-        """Those of the enhancers to defeat."""
-        return ", ".join(each.heard.enhancer.card.name for each in self.defeated)
+        Raises InputError where one of them has no such network.
+        """
+        found = [_suggested(audio, each) for each in self.defeated]
+        return torch.stack([each / _length(each) for each in found]).sum(0)
 
     @property
     def clean(self) -> bool:
@@ -145,6 +135,18 @@ class Objective:
         return Pull(
             losses, total * lengths.mean(0), lambda: _most([pull.left() for pull in pulls])
         )
+
+
+def _suggested(
+    audio: Float[Tensor, "batch time"], defeat: Defeat
+) -> Float[Tensor, "batch time"]:
+    found = defeat.heard.suggested(audio)
+    if found is None:
+        raise InputError(
+            f"no generator was trained against {defeat.heard.enhancer.card.name} with these "
+            "weights: take another attack, without a learned start"
+        )
+    return found
 
 
 def _pull(
