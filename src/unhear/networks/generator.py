@@ -22,11 +22,12 @@ from unhear.errors import FailureError, InputError
 from unhear.generators import generators
 from unhear.networks.checkpoints import load_state, read_state
 from unhear.networks.contents import content
+from unhear.networks.spectra import spectrum, waveform
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jaxtyping import Complex, Float
+    from jaxtyping import Float
     from torch import Tensor
 
 DIGITS = 16  # of a digest
@@ -72,7 +73,8 @@ class PerturbationGenerator(nn.Module):
 
     def forward(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """Of each clip by itself; silence stays silent."""
-        spec = _spectrum(audio)
+        window = torch.hann_window(WINDOW, device=audio.device)
+        spec = spectrum(audio, window, HOP)
         magnitude = spec.abs() + TINY
         level = audio.square().mean(-1).sqrt()[:, None, None] + TINY
         x = self.first(_features(magnitude, level)).mT
@@ -81,7 +83,8 @@ class PerturbationGenerator(nn.Module):
         real, imaginary = self.last(self.norm(x.mT)).split(BINS, dim=-1)
         strength = (magnitude / level).pow(self.exponent.clamp(0, 1))
         relative = torch.complex(real, imaginary)
-        return _waveform(relative * (spec / magnitude) * strength, audio.shape[-1])
+        found = relative * (spec / magnitude) * strength
+        return waveform(found, window, HOP, audio.shape[-1])
 
 
 def _features(
@@ -91,20 +94,6 @@ def _features(
     relative = torch.log(magnitude / level + FAINTEST) / 3
     loudness = (20 * torch.log10(level) - TYPICAL_DB) / 10
     return torch.cat([relative, loudness.expand(-1, relative.shape[1], 1)], -1)
-
-
-def _spectrum(audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch frames bins"]:
-    window = torch.hann_window(WINDOW, device=audio.device)
-    return torch.stft(
-        audio, WINDOW, HOP, window=window, center=True, pad_mode="constant", return_complex=True
-    ).mT
-
-
-def _waveform(
-    spec: Complex[Tensor, "batch frames bins"], samples: int
-) -> Float[Tensor, "batch time"]:
-    window = torch.hann_window(WINDOW, device=spec.device)
-    return torch.istft(spec.mT, WINDOW, HOP, window=window, center=True, length=samples)
 
 
 def load_generator(path: Path) -> tuple[PerturbationGenerator, str]:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.functional import leaky_relu
 
+from unhear.networks import spectra
 from unhear.networks.base import NetworkEnhancer
 from unhear.networks.checkpoints import load_into, locate
 from unhear.networks.ragged import inverse_stft, turned
@@ -98,15 +99,7 @@ class MaskNetwork(nn.Module):
 
 def spectrum(audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch frames bins"]:
     """Short-time spectrum: periodic Hamming window, centred, zero-padded at the edges."""
-    return torch.stft(
-        audio,
-        WINDOW,
-        HOP,
-        window=torch.hamming_window(WINDOW, device=audio.device),
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
-    ).mT
+    return spectra.spectrum(audio, torch.hamming_window(WINDOW, device=audio.device), HOP)
 
 
 def waveform(
@@ -114,7 +107,7 @@ def waveform(
 ) -> Float[Tensor, "batch time"]:
     """Inverse of :func:`spectrum`, cut to ``samples``."""
     window = torch.hamming_window(WINDOW, device=spec.device)
-    return torch.istft(spec.mT, WINDOW, HOP, window=window, center=True, length=samples)
+    return spectra.waveform(spec, window, HOP, samples)
 
 
 def magnitude(spec: Complex[Tensor, "batch frames bins"]) -> Float[Tensor, "batch frames bins"]:

@@ -86,10 +86,7 @@ class Training:
     def validate(self, mixtures: Mixtures, clips: int) -> dict[str, float]:
         """What is left of the words, by the proxy, 25 dB below fixed mixtures."""
         _, noisy = tensors(mixtures.batch(VALID, 0, clips))
-        self.enhancer.reseed(UNSEEN)
-        reference = self.enhancer(noisy)
-        self.enhancer.reseed(UNSEEN)
-        output = self.enhancer(noisy + self._perturbation(noisy, torch.tensor(VALID_DB)))
+        output, reference = self._heard(noisy, torch.tensor(VALID_DB), UNSEEN)
         left = resemblance(output, reference, SAMPLE_RATE).clamp(min=0)
         return {"left": float(left.mean())}
 
@@ -131,12 +128,20 @@ class Training:
         return float(loss.detach())
 
     def _loss(self, noisy: Float[Tensor, "batch time"], index: int) -> Float[Tensor, ""]:
-        self.enhancer.reseed(index)  # what it draws is the same for both
+        output, reference = self._heard(noisy, self._budgets(index), index)
+        return Erasure(reference, SAMPLE_RATE)(output).mean()
+
+    def _heard(
+        self, noisy: Float[Tensor, "batch time"], below_db: Float[Tensor, "*batch"], seed: int
+    ) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+        """What the enhancer makes of the clips with and without a perturbation so much below
+        them, and the same draws for both.
+        """
+        self.enhancer.reseed(seed)
         with torch.no_grad():
             reference = self.enhancer(noisy)
-        self.enhancer.reseed(index)
-        output = self.enhancer(noisy + self._perturbation(noisy, self._budgets(index)))
-        return Erasure(reference, SAMPLE_RATE)(output).mean()
+        self.enhancer.reseed(seed)
+        return self.enhancer(noisy + self._perturbation(noisy, below_db)), reference
 
     def _perturbation(
         self, noisy: Float[Tensor, "batch time"], below_db: Float[Tensor, "*batch"]
